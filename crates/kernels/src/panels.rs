@@ -1,0 +1,221 @@
+//! A weight matrix laid out for the product tile: strips of 16 columns, each `[k, 16]`.
+//!
+//! 1. A strip is read from front to back while a tile runs over k, so each cache line is used once per
+//!    tile and the prefetcher sees streams.
+//! 2. Gates are interleaved: the strips i, f, g, o of a block of 16 units follow one another, so a tile
+//!    of four strips has everything that the cell needs.
+
+use crate::context::Context;
+use crate::shared::Shared;
+use crate::{padded, Buffer, OutOfMemory, BLOCK};
+
+/// The most columns that a product computes in one tile: the gates of 16 units.
+pub(crate) const PANEL: usize = 4 * BLOCK;
+
+/// A packed matrix `[k, columns]`.
+#[derive(Default)]
+pub struct Panels {
+    k: usize,
+    columns: usize,
+    data: Buffer,
+}
+
+/// How the gates of a recurrent layer stand in a row: in a parameter `[gates, units]`, gate after
+/// gate; in activations blocks of 16 units, in each block gate after gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateLayout {
+    /// Gates of the cell: 4 for an LSTM.
+    pub gates: usize,
+    /// H.
+    pub units: usize,
+}
+
+impl GateLayout {
+    /// Columns of an activation row: gates × units rounded up to a multiple of 16.
+    pub fn columns(self) -> usize {
+        self.gates * padded(self.units)
+    }
+
+    /// (column in an activation row, column in a parameter, how many stand together).
+    fn runs(self) -> impl Iterator<Item = (usize, usize, usize)> {
+        (0..self.units.div_ceil(BLOCK)).flat_map(move |block| {
+            let count = BLOCK.min(self.units - block * BLOCK);
+            (0..self.gates).map(move |gate| {
+                ((block * self.gates + gate) * BLOCK, gate * self.units + block * BLOCK, count)
+            })
+        })
+    }
+
+    /// Interleaves a parameter row: `from` is `[gates · units]`, `to` is `[columns()]`, padding zero.
+    pub fn interleave(self, from: &[f32], to: &mut [f32]) {
+        assert_eq!(from.len(), self.gates * self.units);
+        assert_eq!(to.len(), self.columns());
+        to.fill(0.0);
+        for (activation, parameter, count) in self.runs() {
+            to[activation..activation + count].copy_from_slice(&from[parameter..parameter + count]);
+        }
+    }
+
+    /// Adds `rows` activation rows to parameter rows: `to[r, gate · units + u] += from[r, …]`.
+    pub fn add_to_parameter(self, rows: usize, from: &[f32], to: &mut [f32]) {
+        assert_eq!(from.len(), rows * self.columns());
+        assert_eq!(to.len(), rows * self.gates * self.units);
+        for (from, to) in from.chunks_exact(self.columns()).zip(to.chunks_exact_mut(self.gates * self.units)) {
+            for (activation, parameter, count) in self.runs() {
+                for (sum, x) in to[parameter..parameter + count].iter_mut().zip(&from[activation..]) {
+                    *sum += x;
+                }
+            }
+        }
+    }
+}
+
+impl Panels {
+    /// Rows of the packed matrix.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Columns of the packed matrix, a multiple of 16.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Bytes of memory that the panels own.
+    pub fn bytes(&self) -> usize {
+        self.data.bytes()
+    }
+
+    /// Floats from one strip to the next.
+    pub(crate) fn strip(&self) -> usize {
+        self.k * BLOCK
+    }
+
+    /// The strips from `column`, a multiple of 16, on.
+    pub(crate) fn from_column(&self, column: usize) -> &[f32] {
+        &self.data[column * self.k..]
+    }
+
+    /// Packs `w` `[k, n]`.
+    pub fn pack(&mut self, context: &Context, w: &[f32], k: usize, n: usize) -> Result<(), OutOfMemory> {
+        self.pack_gates(context, w, k, GateLayout { gates: 1, units: n })
+    }
+
+    /// Packs the transpose of `w` `[n, k]`.
+    pub fn pack_transposed(&mut self, context: &Context, w: &[f32], n: usize, k: usize) -> Result<(), OutOfMemory> {
+        assert_eq!(w.len(), n * k);
+        self.fill(context, k, padded(n), |column, strip| {
+            let runs = (0..k).step_by(BLOCK).map(|at| (at, at, BLOCK.min(k - at)));
+            transpose(w, n, k, column, runs, strip);
+        })
+    }
+
+    /// Packs `w` `[k, gates · units]` with the gates interleaved.
+    pub fn pack_gates(&mut self, context: &Context, w: &[f32], k: usize, layout: GateLayout) -> Result<(), OutOfMemory> {
+        let n = layout.gates * layout.units;
+        assert_eq!(w.len(), k * n);
+        self.fill(context, k, layout.columns(), |column, strip| {
+            let (block, gate) = (column / BLOCK / layout.gates, column / BLOCK % layout.gates);
+            let count = BLOCK.min(layout.units - block * BLOCK);
+            let first = gate * layout.units + block * BLOCK;
+            for (row, to) in strip.chunks_exact_mut(BLOCK).enumerate() {
+                to[..count].copy_from_slice(&w[row * n + first..][..count]);
+                to[count..].fill(0.0);
+            }
+        })
+    }
+
+    /// Packs the transpose of `w` `[n, gates · units]`: its rows are the columns of an activation row,
+    /// zero where that row is padding.
+    pub fn pack_gates_transposed(&mut self, context: &Context, w: &[f32], n: usize, layout: GateLayout) -> Result<(), OutOfMemory> {
+        let row = layout.gates * layout.units;
+        assert_eq!(w.len(), n * row);
+        self.fill(context, layout.columns(), padded(n), |column, strip| {
+            strip.fill(0.0);
+            transpose(w, n, row, column, layout.runs(), strip);
+        })
+    }
+
+    /// Calls `fill(column, strip)` for the first column of every strip.
+    fn fill(&mut self, context: &Context, k: usize, columns: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Result<(), OutOfMemory> {
+        self.data.resize(k * columns)?;
+        (self.k, self.columns) = (k, columns);
+        let strip = self.strip();
+        let data = Shared::new(&mut self.data);
+        context.ranges(columns / BLOCK, k * columns * 4, |first, end| {
+            for index in first..end {
+                // SAFETY: strips do not overlap, and each is filled by one thread.
+                fill(index * BLOCK, unsafe { data.range(index * strip, strip) });
+            }
+        });
+        Ok(())
+    }
+}
+
+/// `strip[to + i, c] = w[column + c, from + i]` for every run (to, from, count), and zero for columns
+/// that `w` `[n, stride]` does not have.
+fn transpose(w: &[f32], n: usize, stride: usize, column: usize, runs: impl Iterator<Item = (usize, usize, usize)>, strip: &mut [f32]) {
+    let columns = BLOCK.min(n - column);
+    for (to, from, count) in runs {
+        let rows = &mut strip[to * BLOCK..(to + count) * BLOCK];
+        for c in 0..columns {
+            let source = &w[(column + c) * stride + from..][..count];
+            for (i, &x) in source.iter().enumerate() {
+                rows[i * BLOCK + c] = x;
+            }
+        }
+        for row in rows.chunks_exact_mut(BLOCK) {
+            row[columns..].fill(0.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Level;
+
+    fn element(panels: &Panels, row: usize, column: usize) -> f32 {
+        panels.from_column(column / BLOCK * BLOCK)[row * BLOCK + column % BLOCK]
+    }
+
+    #[test]
+    fn every_packing_holds_the_matrix_and_zeros() {
+        let context = Context::new(Level::best(), 2);
+        for (rows, columns) in [(1, 1), (3, 17), (20, 64), (7, 65), (33, 200)] {
+            let w: Vec<f32> = (0..rows * columns).map(|i| i as f32 + 1.0).collect();
+            let mut panels = Panels::default();
+            panels.pack(&context, &w, rows, columns).unwrap();
+            for r in 0..rows {
+                for c in 0..padded(columns) {
+                    assert_eq!(element(&panels, r, c), if c < columns { w[r * columns + c] } else { 0.0 });
+                }
+            }
+            panels.pack_transposed(&context, &w, rows, columns).unwrap();
+            for r in 0..columns {
+                for c in 0..padded(rows) {
+                    assert_eq!(element(&panels, r, c), if c < rows { w[c * columns + r] } else { 0.0 });
+                }
+            }
+        }
+        for units in [1, 16, 17, 40] {
+            let (k, layout) = (5, GateLayout { gates: 4, units });
+            let w: Vec<f32> = (0..k * 4 * units).map(|i| i as f32 + 1.0).collect();
+            let mut forward = Panels::default();
+            forward.pack_gates(&context, &w, k, layout).unwrap();
+            let mut transposed = Panels::default();
+            transposed.pack_gates_transposed(&context, &w, k, layout).unwrap();
+            for row in 0..k {
+                let mut expected = vec![0.0; layout.columns()];
+                layout.interleave(&w[row * 4 * units..(row + 1) * 4 * units], &mut expected);
+                let mut back = vec![0.0; 4 * units];
+                layout.add_to_parameter(1, &expected, &mut back);
+                assert_eq!(back, w[row * 4 * units..(row + 1) * 4 * units]);
+                for column in 0..layout.columns() {
+                    assert_eq!(element(&forward, row, column), expected[column]);
+                    assert_eq!(element(&transposed, column, row), expected[column]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Matrix products outside the time loop.
+//!
+//! [`rows`] multiplies rows by a packed matrix: input products, dense layers and their input
+//! gradients. [`transposed`] is the product of a weight gradient, a sum over all rows.
+//!
+//! 1. Work is split over threads by output elements, never over k, so every element stays one ordered
+//!    chain whatever the number of threads.
+//! 2. [`transposed`] runs over k in chunks of [`CHUNK`]: the right rows of a chunk are copied into a
+//!    panel that stays in the first-level cache, the chain goes on from the output in memory.
+
+use crate::context::Context;
+use crate::panels::{Panels, PANEL};
+use crate::shared::Shared;
+use crate::simd::{Kernel, Simd};
+use crate::tile::{self, LeftColumns, LeftRows, ROWS};
+use crate::BLOCK;
+
+/// k of a chunk of [`transposed`]: 96 rows × 64 columns × 4 bytes is 24 KiB, which leaves a quarter of a
+/// 32 KiB cache to the left factor.
+const CHUNK: usize = 96;
+
+/// Rows of a matrix, in order or through an index.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// The matrix.
+    pub data: &'a [f32],
+    /// Floats from one row to the next.
+    pub stride: usize,
+    /// Row i is row `index[i]` of the matrix, where there is an index.
+    pub index: Option<&'a [u32]>,
+}
+
+impl Rows<'_> {
+    fn check(&self, rows: usize, columns: usize) {
+        let last = match self.index {
+            Some(index) => {
+                assert_eq!(index.len(), rows);
+                index.iter().max().map(|&row| row as usize)
+            }
+            None => rows.checked_sub(1),
+        };
+        if let Some(last) = last {
+            assert!(columns <= self.stride && last * self.stride + columns <= self.data.len());
+        }
+    }
+
+    /// # Safety
+    /// `check` accepted a number of rows above `row`.
+    #[inline(always)]
+    unsafe fn row(&self, row: usize) -> *const f32 {
+        let row = match self.index {
+            // SAFETY: the index has an entry for every row.
+            Some(index) => unsafe { *index.get_unchecked(row) as usize },
+            None => row,
+        };
+        // SAFETY: `check` found the last row inside.
+        unsafe { self.data.as_ptr().add(row * self.stride) }
+    }
+}
+
+/// Where the sums of a product start.
+#[derive(Clone, Copy)]
+pub enum Start<'a> {
+    /// At zero.
+    Zero,
+    /// At this row, `[columns]`.
+    Bias(&'a [f32]),
+    /// At what the output holds.
+    Output,
+}
+
+/// `out[m, n] = start + Σₖ left[m, k] · w[k, n]`; `left` is `[count, k]`, `out` is
+/// `[count, w.columns()]`.
+///
+/// # Panics
+/// If a length does not match.
+pub fn rows(context: &Context, left: Rows<'_>, count: usize, w: &Panels, start: Start<'_>, out: &mut [f32]) {
+    let (k, columns) = (w.k(), w.columns());
+    left.check(count, k);
+    assert_eq!(out.len(), count * columns);
+    if let Start::Bias(bias) = start {
+        assert_eq!(bias.len(), columns);
+    }
+    let out = Shared::new(out);
+    let work = count * columns * k;
+    let kernel = |rows, blocks| RowsKernel { left, w, start, out: &out, rows, blocks };
+    let blocks = columns / BLOCK;
+    // Few rows: a thread takes some columns of every row. Many: all columns of some rows.
+    if count < 2 * ROWS * context.threads() {
+        context.ranges(blocks, work, |first, end| context.level().run(kernel((0, count), (first, end))));
+    } else {
+        context.ranges(count, work, |first, end| context.level().run(kernel((first, end), (0, blocks))));
+    }
+}
+
+struct RowsKernel<'a, 'o> {
+    left: Rows<'a>,
+    w: &'a Panels,
+    start: Start<'a>,
+    out: &'a Shared<'o, f32>,
+    rows: (usize, usize),
+    blocks: (usize, usize),
+}
+
+impl Kernel for RowsKernel<'_, '_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd, const V: usize, const W: usize>(self, s: S) {
+        let columns = self.w.columns();
+        let end = self.blocks.1 * BLOCK;
+        for column in (self.blocks.0 * BLOCK..end).step_by(PANEL) {
+            let width = PANEL.min(end - column);
+            let weights = self.w.from_column(column).as_ptr();
+            for (first, count) in tile::tiles(self.rows.1 - self.rows.0) {
+                let first = self.rows.0 + first;
+                let mut left = [std::ptr::null(); ROWS];
+                let mut out = [std::ptr::null_mut(); ROWS];
+                let mut initial = [std::ptr::null(); ROWS];
+                for r in 0..count {
+                    // SAFETY: `rows` checked both matrices; this thread alone writes these rows of
+                    // these panels.
+                    unsafe {
+                        left[r] = self.left.row(first + r);
+                        out[r] = self.out.at((first + r) * columns + column);
+                        initial[r] = match self.start {
+                            Start::Zero => tile::ZEROS.as_ptr(),
+                            Start::Bias(bias) => bias.as_ptr().add(column),
+                            Start::Output => out[r].cast_const(),
+                        };
+                    }
+                }
+                // SAFETY: pointers as above; the strips of these columns hold k × 16 values each.
+                unsafe {
+                    tile::multiply(s, count, self.w.k(), LeftRows(left), weights, self.w.strip(), width, &initial, &out);
+                }
+            }
+        }
+    }
+}
+
+/// `out[m, n] = Σₖ left[k, m] · right[k, n]` and, where asked for, `sums[n] = Σₖ right[k, n]`.
+///
+/// `left` is `[k, m]` and `right` `[k, columns]` with `columns` a multiple of 16; `out` is
+/// `[m, columns]` and overwritten, as is `sums` `[columns]`.
+///
+/// # Panics
+/// If a length does not match.
+pub fn transposed(
+    context: &Context,
+    left: Rows<'_>,
+    m: usize,
+    right: &[f32],
+    k: usize,
+    columns: usize,
+    out: &mut [f32],
+    sums: Option<&mut [f32]>,
+) {
+    assert_eq!(columns % BLOCK, 0);
+    assert_eq!(right.len(), k * columns);
+    assert_eq!(out.len(), m * columns);
+    left.check(k, m);
+    let mut none = [];
+    let sums = match sums {
+        Some(sums) => {
+            assert_eq!(sums.len(), columns);
+            sums
+        }
+        None => &mut none,
+    };
+    let (out, sums) = (Shared::new(out), Shared::new(sums));
+    let with_sums = sums.len() > 0;
+    let work = k * m * columns;
+    let kernel = |m, blocks| TransposedKernel { left, right, k, columns, out: &out, sums: &sums, with_sums, m, blocks };
+    let blocks = columns / BLOCK;
+    // A thread takes some columns of every row where each then has a full panel, else some rows.
+    if blocks >= 4 * context.threads() {
+        context.ranges(blocks, work, |first, end| context.level().run(kernel((0, m), (first, end))));
+    } else {
+        context.ranges(m.max(1), work, |first, end| context.level().run(kernel((first.min(m), end.min(m)), (0, blocks))));
+    }
+}
+
+struct TransposedKernel<'a, 'o> {
+    left: Rows<'a>,
+    right: &'a [f32],
+    k: usize,
+    columns: usize,
+    out: &'a Shared<'o, f32>,
+    sums: &'a Shared<'o, f32>,
+    with_sums: bool,
+    m: (usize, usize),
+    blocks: (usize, usize),
+}
+
+#[repr(align(64))]
+struct Panel([f32; CHUNK * PANEL]);
+
+impl Kernel for TransposedKernel<'_, '_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd, const V: usize, const W: usize>(self, s: S) {
+        let mut panel = Panel([0.0; CHUNK * PANEL]);
+        let mut rows = [std::ptr::null(); CHUNK];
+        let ones = [1.0f32; CHUNK];
+        let (first_column, end_column) = (self.blocks.0 * BLOCK, self.blocks.1 * BLOCK);
+        for chunk in 0..self.k.div_ceil(CHUNK).max(1) {
+            let first = chunk * CHUNK;
+            let k = CHUNK.min(self.k - first);
+            for (i, row) in rows[..k].iter_mut().enumerate() {
+                // SAFETY: `transposed` checked `left` for k rows.
+                *row = unsafe { self.left.row(first + i) };
+            }
+            for column in (first_column..end_column).step_by(PANEL) {
+                let width = PANEL.min(end_column - column);
+                for i in 0..k {
+                    let from = &self.right[(first + i) * self.columns + column..][..width];
+                    for (strip, from) in from.chunks_exact(BLOCK).enumerate() {
+                        panel.0[(strip * CHUNK + i) * BLOCK..][..BLOCK].copy_from_slice(from);
+                    }
+                }
+                for (tile, count) in tile::tiles(self.m.1 - self.m.0) {
+                    let row = self.m.0 + tile;
+                    let mut out = [std::ptr::null_mut(); ROWS];
+                    for r in 0..count {
+                        // SAFETY: inside `out`; this thread alone writes these rows and columns.
+                        out[r] = unsafe { self.out.at((row + r) * self.columns + column) };
+                    }
+                    let left = LeftColumns { rows: rows.as_ptr(), column: row };
+                    let initial = if chunk == 0 { [tile::ZEROS.as_ptr(); ROWS] } else { out.map(<*mut f32>::cast_const) };
+                    // SAFETY: k rows were listed, the strips hold k × 16 values each.
+                    unsafe { tile::multiply(s, count, k, left, panel.0.as_ptr(), CHUNK * BLOCK, width, &initial, &out) };
+                }
+                if self.with_sums && self.m.0 == 0 {
+                    let mut out = [std::ptr::null_mut(); ROWS];
+                    // SAFETY: inside `sums`; one thread has the first row of these columns.
+                    out[0] = unsafe { self.sums.at(column) };
+                    let mut left = [std::ptr::null(); ROWS];
+                    left[0] = ones.as_ptr();
+                    let initial = if chunk == 0 { [tile::ZEROS.as_ptr(); ROWS] } else { out.map(<*mut f32>::cast_const) };
+                    // SAFETY: `ones` and the panel hold k rows.
+                    unsafe { tile::multiply(s, 1, k, LeftRows(left), panel.0.as_ptr(), CHUNK * BLOCK, width, &initial, &out) };
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{padded, Level};
+
+    fn numbers(count: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+        (0..count)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                state as f32 / u32::MAX as f32 - 0.5
+            })
+            .collect()
+    }
+
+    fn contexts() -> Vec<Context> {
+        let mut levels = Level::available();
+        levels.push(Level::software());
+        levels.into_iter().flat_map(|level| [1, 2, 3, 8].map(|threads| Context::new(level, threads))).collect()
+    }
+
+    #[test]
+    fn rows_is_one_ordered_chain_at_every_level_and_thread_count() {
+        for (count, k, n) in [(1, 1, 1), (5, 3, 17), (32, 200, 130), (100, 7, 64), (13, 33, 210)] {
+            let (a, w, bias) = (numbers(count * 2 * k, 1), numbers(k * n, 2), numbers(padded(n), 3));
+            let index: Vec<u32> = (0..count as u32).map(|i| (i * 7) % (2 * count as u32)).collect();
+            let expected: Vec<f32> = (0..count * padded(n))
+                .map(|at| {
+                    let (row, column) = (index[at / padded(n)] as usize, at % padded(n));
+                    let weight = |i: usize| if column < n { w[i * n + column] } else { 0.0 };
+                    (0..k).fold(bias[column], |sum, i| a[row * k + i].mul_add(weight(i), sum))
+                })
+                .collect();
+            for context in contexts() {
+                let mut panels = Panels::default();
+                panels.pack(&context, &w, k, n).unwrap();
+                let mut out = vec![f32::NAN; count * padded(n)];
+                let left = Rows { data: &a, stride: k, index: Some(&index) };
+                rows(&context, left, count, &panels, Start::Bias(&bias), &mut out);
+                assert_eq!(out, expected, "{context:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn transposed_is_one_ordered_chain_at_every_level_and_thread_count() {
+        for (k, m, n) in [(0, 3, 16), (1, 1, 16), (7, 5, 48), (300, 13, 80), (1000, 40, 208)] {
+            let (a, b) = (numbers(k * m, 4), numbers(k * n, 5));
+            let expected: Vec<f32> = (0..m * n)
+                .map(|at| (0..k).fold(0.0f32, |sum, i| a[i * m + at / n].mul_add(b[i * n + at % n], sum)))
+                .collect();
+            let expected_sums: Vec<f32> = (0..n).map(|c| (0..k).fold(0.0f32, |sum, i| sum + b[i * n + c])).collect();
+            for context in contexts() {
+                let (mut out, mut sums) = (vec![f32::NAN; m * n], vec![f32::NAN; n]);
+                let left = Rows { data: &a, stride: m, index: None };
+                transposed(&context, left, m, &b, k, n, &mut out, Some(&mut sums));
+                assert_eq!(out, expected, "{context:?}");
+                assert_eq!(sums, expected_sums, "{context:?}");
+            }
+        }
+    }
+}
