@@ -1,0 +1,37 @@
+//! Ragged batches, targets and outputs as callers give and get them: in the order of the sequences,
+//! concatenated, without padding.
+
+/// A batch of sequences: ids for a model with an embedding, feature rows for one with an input layer.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Concatenated token ids `[P]`.
+    pub ids: Option<Vec<i32>>,
+    /// Concatenated feature rows `[P, features]`.
+    pub values: Option<Vec<f32>>,
+    /// Length of every sequence; 0 is allowed.
+    pub lengths: Vec<u32>,
+    /// Index of every sequence in its data set: what its dropout masks depend on.
+    pub samples: Vec<u32>,
+}
+
+/// What the outputs should have been, and how much each counts.
+#[derive(Debug, Clone, Default)]
+pub struct Targets {
+    /// A class for every output row.
+    pub classes: Option<Vec<u32>>,
+    /// Values of every output row `[rows, outputs]`.
+    pub values: Option<Vec<f32>>,
+    /// Weight of every output row; 1 where there are none.
+    pub weights: Option<Vec<f32>>,
+}
+
+/// Outputs without padding: a row a sequence, or a row a step where `lengths` is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// `[rows, features]`.
+    pub values: Vec<f32>,
+    /// Lengths of the sequences, for outputs of every step.
+    pub lengths: Option<Vec<u32>>,
+    /// Columns of a row.
+    pub features: usize,
+}

@@ -1,0 +1,21 @@
+//! Trainable recurrent models made of the cellstate kernels.
+//!
+//! A [`Model`] is a configuration, its parameters and two workspaces (training and inference). Batches
+//! are ragged: concatenated ids or feature rows, and lengths. Nothing is padded, and nothing is
+//! allocated in a step unless a batch exceeds every earlier one.
+
+#![forbid(unsafe_code)]
+
+mod batch;
+mod config;
+mod error;
+mod initializers;
+mod layers;
+mod model;
+mod parameters;
+
+pub use batch::{Batch, Output, Targets};
+pub use config::{Activation, Config, LayerConfig, Limits};
+pub use error::Error;
+pub use model::{AdamConfig, Evaluation, LayerSummary, Loss, Model, StepReport};
+pub use parameters::View;

@@ -1,0 +1,818 @@
+//! A model: layers over shared parameters, two workspaces, and the training step.
+
+use crate::config::{Activation as DenseActivation, Config, LayerConfig, Limits};
+use crate::initializers::Initializer;
+use crate::layers::{self, Activation, Bidirectional, Dense, Dropout, Embedding, Gradient, Input, Layer, Lstm, Pass, Pooling, PoolingKind};
+use crate::parameters::{Parameters, View};
+use crate::{Batch, Error, Output, Targets};
+use cellstate_kernels::philox::Philox;
+use cellstate_kernels::{loss, optimizer, reduce, Context, Packed};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A loss, computed from the last layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// −Σ y·log p of a softmax; targets are classes or distributions.
+    CategoricalCrossentropy,
+    /// −y·log p − (1 − y)·log(1 − p) of a sigmoid, the mean over outputs.
+    BinaryCrossentropy,
+    /// (x − y)², the mean over outputs.
+    MeanSquaredError,
+}
+
+impl Loss {
+    /// The loss of this name, as Keras writes it in camel case.
+    pub fn named(name: &str) -> Result<Loss, Error> {
+        match name {
+            "categoricalCrossentropy" | "sparseCategoricalCrossentropy" => Ok(Loss::CategoricalCrossentropy),
+            "binaryCrossentropy" => Ok(Loss::BinaryCrossentropy),
+            "meanSquaredError" => Ok(Loss::MeanSquaredError),
+            _ => Err(Error::Argument(format!(
+                "loss must be categoricalCrossentropy, sparseCategoricalCrossentropy, binaryCrossentropy or meanSquaredError, got {name:?}"
+            ))),
+        }
+    }
+
+    /// The activation whose logits this loss takes.
+    fn activation(self) -> Option<DenseActivation> {
+        match self {
+            Loss::CategoricalCrossentropy => Some(DenseActivation::Softmax),
+            Loss::BinaryCrossentropy => Some(DenseActivation::Sigmoid),
+            Loss::MeanSquaredError => None,
+        }
+    }
+}
+
+/// Adam and what is done to gradients before it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamConfig {
+    /// Step size.
+    pub learning_rate: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// ε is added after the bias correction, as in PyTorch; before it, as in Keras, if false.
+    pub epsilon_after_correction: bool,
+    /// Gradients are scaled so that the norm of all of them together is at most this.
+    pub global_clip_norm: Option<f64>,
+}
+
+impl AdamConfig {
+    fn validate(&self) -> Result<(), Error> {
+        let check = |name: &str, value: f64, valid: bool, needs: &str| {
+            if valid { Ok(()) } else { Err(Error::Argument(format!("optimizer.{name} must be {needs}, got {value}"))) }
+        };
+        check("learningRate", self.learning_rate, self.learning_rate >= 0.0 && self.learning_rate < 1e30, "a number from 0 to 1e30")?;
+        check("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "at least 0 and below 1")?;
+        check("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "at least 0 and below 1")?;
+        check("epsilon", self.epsilon, self.epsilon > 0.0 && self.epsilon.is_finite(), "above 0")?;
+        let clip = self.global_clip_norm.unwrap_or(1.0);
+        check("globalClipNorm", clip, clip > 0.0 && clip.is_finite(), "above 0")
+    }
+}
+
+/// What a training step did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Weighted mean of the losses, before the update.
+    pub loss: f64,
+    /// Output rows whose largest output is the target.
+    pub correct: usize,
+    /// Output rows.
+    pub rows: usize,
+    /// P.
+    pub tokens: usize,
+    /// Norm of all gradients together, before clipping.
+    pub gradient_norm: f64,
+}
+
+/// Sums over the rows of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Evaluation {
+    /// Σ weight · loss.
+    pub loss_sum: f64,
+    /// Σ weight.
+    pub weight_sum: f64,
+    /// Output rows whose largest output is the target.
+    pub correct: usize,
+    /// Output rows.
+    pub rows: usize,
+    /// P.
+    pub tokens: usize,
+}
+
+/// A row of the summary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerSummary {
+    /// The layer's name.
+    pub name: String,
+    /// The layer's kind.
+    pub kind: &'static str,
+    /// Output shape; `None` stands for the sequences and for the steps.
+    pub output_shape: Vec<Option<usize>>,
+    /// Parameters of the layer.
+    pub parameters: usize,
+}
+
+enum First {
+    Input(Input),
+    Embedding(Embedding),
+}
+
+enum Next {
+    Dense(Dense),
+    Other(Box<dyn Layer>),
+}
+
+impl Next {
+    fn layer(&mut self) -> &mut dyn Layer {
+        match self {
+            Next::Dense(dense) => dense,
+            Next::Other(layer) => &mut **layer,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Next::Dense(dense) => dense.bytes(),
+            Next::Other(layer) => layer.bytes(),
+        }
+    }
+}
+
+/// The layers' states and activations of one kind of pass.
+struct Workspace {
+    first: First,
+    next: Vec<Next>,
+    activations: Vec<Activation>,
+    gradients: [Gradient; 2],
+    packed: Packed,
+    samples: Vec<u32>,
+    /// A forward pass whose backward pass may follow.
+    pending: bool,
+    generator: Option<Philox>,
+    /// Whether dropout is drawn where there is a generator.
+    dropout: bool,
+}
+
+/// A sequential model.
+pub struct Model {
+    config: Config,
+    summary: Vec<LayerSummary>,
+    parameters: Parameters,
+    context: Context,
+    training: Workspace,
+    inference: Workspace,
+    steps: u32,
+}
+
+impl Model {
+    /// A model with initial parameters from the configuration's seed.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a configuration that cannot be, [`Error::OutOfMemory`].
+    pub fn new(config: Config, context: Context) -> Result<Model, Error> {
+        let mut model = Model::zeros(config, context)?;
+        model.initialize();
+        Ok(model)
+    }
+
+    /// Name, shape and trainability of the parameters that a configuration needs.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a configuration that cannot be.
+    pub fn plan(config: &Config) -> Result<Vec<View>, Error> {
+        Ok(plan(config)?.0)
+    }
+
+    /// A model whose parameters are zero, to be set.
+    ///
+    /// # Errors
+    /// As [`Model::new`].
+    pub fn zeros(config: Config, context: Context) -> Result<Model, Error> {
+        let (views, summary) = plan(&config)?;
+        let mut parameters = Parameters { views, ..Parameters::default() };
+        parameters.values.resize(parameters.count())?;
+        Ok(Model {
+            training: workspace(&config, &parameters.views),
+            inference: workspace(&config, &parameters.views),
+            summary,
+            parameters,
+            context,
+            config,
+            steps: 0,
+        })
+    }
+
+    fn initialize(&mut self) {
+        let Parameters { views, values, .. } = &mut self.parameters;
+        for (index, view) in views.iter().enumerate() {
+            let draw = Initializer::new(self.config.seed, view.layer, index);
+            let out = &mut values[view.range()];
+            match view.name.rsplit('.').next().expect("names have parts") {
+                "embeddings" => draw.uniform(0.05, out),
+                "recurrent_kernel" => draw.orthogonal(view.shape[0], view.shape[1], out),
+                "kernel" => draw.glorot_uniform(view.shape[0], view.shape[1], out),
+                _ => {
+                    out.fill(0.0);
+                    // The forget gate's bias is one (Jozefowicz et al., 2015).
+                    if matches!(layer_of(&self.config.layers[view.layer]), LayerConfig::Lstm { .. }) {
+                        let units = view.shape[0] / 4;
+                        out[units..2 * units].fill(1.0);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The configuration, names filled in.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A row for every layer.
+    pub fn summary(&self) -> &[LayerSummary] {
+        &self.summary
+    }
+
+    /// Name, shape and trainability of every parameter.
+    pub fn parameters(&self) -> &[View] {
+        &self.parameters.views
+    }
+
+    /// Values of a parameter.
+    pub fn value(&self, index: usize) -> &[f32] {
+        self.parameters.value(index)
+    }
+
+    /// Gradient of a parameter after [`Model::backward`]; empty before the first.
+    pub fn gradient(&self, index: usize) -> &[f32] {
+        self.parameters.gradients.get(self.parameters.views[index].range()).unwrap_or(&[])
+    }
+
+    /// Sets a parameter by name.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for an unknown name, another number of values, or a value that is not finite.
+    pub fn set_value(&mut self, name: &str, values: &[f32]) -> Result<(), Error> {
+        let view = self.parameters.views.iter().find(|view| view.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.parameters.views.iter().map(|view| &*view.name).collect();
+            Error::Argument(format!("weights has no parameter {name:?}; the model has {}", names.join(", ")))
+        })?;
+        if values.len() != view.len() {
+            return Err(Error::Argument(format!("{name} has {} values, expected {} for shape {:?}", values.len(), view.len(), view.shape)));
+        }
+        if let Some(index) = values.iter().position(|x| !x.is_finite()) {
+            return Err(Error::Argument(format!("{name} must be finite, got {} at index {index}", values[index])));
+        }
+        self.parameters.values[view.range()].copy_from_slice(values);
+        Ok(())
+    }
+
+    /// Bytes of memory that parameters and workspaces hold.
+    pub fn bytes(&self) -> usize {
+        let Parameters { values, gradients, updated, first_moments, second_moments, .. } = &self.parameters;
+        let parameters: usize = [values, gradients, updated, first_moments, second_moments].iter().map(|buffer| buffer.bytes()).sum();
+        parameters + self.training.bytes() + self.inference.bytes()
+    }
+
+    /// Forgets moments and the number of updates.
+    pub fn reset_optimizer(&mut self) {
+        self.parameters.reset_optimizer();
+    }
+
+    /// One step: forward, loss, backward, update. The weights change only if everything is finite.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] or [`Error::Data`] for a batch that does not fit, [`Error::NonFinite`],
+    /// [`Error::OutOfMemory`], [`Error::Aborted`] if `cancel` was set.
+    pub fn train_step(&mut self, batch: &Batch, targets: &Targets, loss: Loss, adam: &AdamConfig, cancel: &AtomicBool) -> Result<StepReport, Error> {
+        adam.validate()?;
+        self.check_loss(loss)?;
+        let generator = Philox::new(self.config.seed, self.steps);
+        self.training.dropout = true;
+        self.training.forward(&self.context, &self.parameters, &self.config, batch, Some(generator), Some(loss), cancel)?;
+        let (evaluation, per_row) = self.training.loss(&self.context, &self.config, targets, loss)?;
+        let mean = evaluation.loss_sum / evaluation.weight_sum;
+        if !mean.is_finite() {
+            return Err(self.training.non_finite_forward(&self.config, self.steps, &per_row));
+        }
+        self.parameters.prepare_gradients()?;
+        self.training.backward(&self.context, &mut self.parameters, cancel)?;
+        let gradient_norm = self.update(adam)?;
+        self.steps += 1;
+        Ok(StepReport { loss: mean, correct: evaluation.correct, rows: evaluation.rows, tokens: evaluation.tokens, gradient_norm })
+    }
+
+    /// Loss and hits of a batch, without dropout.
+    ///
+    /// # Errors
+    /// As [`Model::train_step`], but for the update.
+    pub fn evaluate(&mut self, batch: &Batch, targets: &Targets, loss: Loss, cancel: &AtomicBool) -> Result<Evaluation, Error> {
+        self.check_loss(loss)?;
+        self.inference.forward(&self.context, &self.parameters, &self.config, batch, None, Some(loss), cancel)?;
+        self.inference.pending = false;
+        Ok(self.inference.loss(&self.context, &self.config, targets, loss)?.0)
+    }
+
+    /// Outputs of a batch, without dropout.
+    ///
+    /// # Errors
+    /// As [`Model::train_step`], but for the update.
+    pub fn predict(&mut self, batch: &Batch, cancel: &AtomicBool) -> Result<Output, Error> {
+        self.inference.forward(&self.context, &self.parameters, &self.config, batch, None, None, cancel)?;
+        self.inference.pending = false;
+        Ok(self.inference.output())
+    }
+
+    /// Outputs of a batch, kept for [`Model::backward`]; with dropout if `training`.
+    ///
+    /// # Errors
+    /// As [`Model::train_step`], but for the update.
+    pub fn forward(&mut self, batch: &Batch, training: bool, cancel: &AtomicBool) -> Result<Output, Error> {
+        let generator = Philox::new(self.config.seed, self.steps);
+        self.training.dropout = training;
+        self.training.forward(&self.context, &self.parameters, &self.config, batch, Some(generator), None, cancel)?;
+        Ok(self.training.output())
+    }
+
+    /// Gradients of every parameter from the gradient of the outputs of the last [`Model::forward`], in
+    /// the order and shape of those outputs.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] without a forward pass before, or for another number of values.
+    pub fn backward(&mut self, output_gradient: &[f32], cancel: &AtomicBool) -> Result<(), Error> {
+        self.training.set_output_gradient(output_gradient)?;
+        self.parameters.prepare_gradients()?;
+        self.training.backward(&self.context, &mut self.parameters, cancel)
+    }
+
+    /// Updates the parameters from the gradients of the last [`Model::backward`]; returns their norm.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] without gradients, [`Error::NonFinite`].
+    pub fn apply_gradients(&mut self, adam: &AdamConfig) -> Result<f64, Error> {
+        adam.validate()?;
+        if self.parameters.gradients.is_empty() {
+            return Err(Error::Argument("applyGradients needs gradients: call backward first".into()));
+        }
+        let norm = self.update(adam)?;
+        self.steps += 1;
+        Ok(norm)
+    }
+
+    fn update(&mut self, adam: &AdamConfig) -> Result<f64, Error> {
+        self.parameters.prepare_update()?;
+        let Parameters { views, values, gradients, updated, first_moments, second_moments, updates } = &mut self.parameters;
+        for view in views.iter().filter(|view| !view.trainable) {
+            gradients[view.range()].fill(0.0);
+        }
+        let norm = libm::sqrt(f64::from(reduce::sum_of_squares(&self.context, gradients)));
+        if !norm.is_finite() {
+            let name = views
+                .iter()
+                .rev()
+                .find(|view| !reduce::sum_of_squares(&self.context, &gradients[view.range()]).is_finite())
+                .map_or("all parameters together", |view| &*view.name);
+            return Err(Error::NonFinite(format!(
+                "gradients overflowed in {name} at step {}: the loss is finite, its slope is not; the weights are those before the step (set globalClipNorm or a smaller learningRate)",
+                self.steps + 1
+            )));
+        }
+        let time = (*updates + 1) as f64;
+        let (first, second) = (1.0 - libm::pow(adam.beta1, time), libm::sqrt(1.0 - libm::pow(adam.beta2, time)));
+        let step = optimizer::Adam {
+            rate: (adam.learning_rate * second / first) as f32,
+            beta1: adam.beta1 as f32,
+            beta2: adam.beta2 as f32,
+            epsilon: (adam.epsilon * if adam.epsilon_after_correction { second } else { 1.0 }) as f32,
+            scale: adam.global_clip_norm.map_or(1.0, |limit| if norm > limit { (limit / norm) as f32 } else { 1.0 }),
+        };
+        for view in views.iter() {
+            let range = view.range();
+            if !view.trainable {
+                updated[range.clone()].copy_from_slice(&values[range]);
+                continue;
+            }
+            let (m, v) = (&mut first_moments[range.clone()], &mut second_moments[range.clone()]);
+            if !step.update(&self.context, &values[range.clone()], &gradients[range.clone()], m, v, &mut updated[range]) {
+                return Err(Error::NonFinite(format!(
+                    "the update overflowed in {} at step {}: learningRate {} is too large; the weights are those before the step",
+                    view.name,
+                    self.steps + 1,
+                    adam.learning_rate
+                )));
+            }
+        }
+        std::mem::swap(values, updated);
+        *updates += 1;
+        Ok(norm)
+    }
+
+    fn check_loss(&self, loss: Loss) -> Result<(), Error> {
+        let (Some(needed), last) = (loss.activation(), self.config.layers.last()) else { return Ok(()) };
+        match last {
+            Some(LayerConfig::Dense { activation, .. }) if *activation == needed => Ok(()),
+            _ => Err(Error::Argument(format!(
+                "loss needs a last dense layer with activation '{}', the model ends with {}",
+                if needed == DenseActivation::Softmax { "softmax" } else { "sigmoid" },
+                last.map_or("nothing", LayerConfig::kind)
+            ))),
+        }
+    }
+}
+
+/// The layer whose parameters count: the wrapped one of a wrapper.
+fn layer_of(layer: &LayerConfig) -> &LayerConfig {
+    match layer {
+        LayerConfig::Bidirectional { layer, .. } => layer,
+        other => other,
+    }
+}
+
+/// Parameters and summary of a configuration.
+fn plan(config: &Config) -> Result<(Vec<View>, Vec<LayerSummary>), Error> {
+    let mut views: Vec<View> = Vec::new();
+    let mut summary = Vec::new();
+    let (mut columns, mut per_step) = (0usize, true);
+    for (index, layer) in config.layers.iter().enumerate() {
+        let before = views.iter().map(View::len).sum::<usize>();
+        let mut add = |name: String, shape: Vec<usize>, trainable: bool| -> Result<(), Error> {
+            let total = views.iter().try_fold(0usize, |sum, view| sum.checked_add(view.len()));
+            let count = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
+            let end = total.zip(count).and_then(|(total, count)| total.checked_add(count)).filter(|&end| end <= Limits::PARAMETERS);
+            if end.is_none() {
+                return Err(Error::Argument(format!("layers[{index}] needs {name} of shape {shape:?}: a model may have {} parameters", Limits::PARAMETERS)));
+            }
+            views.push(View { name, shape, trainable, layer: index, offset: total.unwrap_or(0) });
+            Ok(())
+        };
+        let lstm = |add: &mut dyn FnMut(String, Vec<usize>, bool) -> Result<(), Error>, prefix: &str, inputs: usize, units: usize, trainable: bool| {
+            add(format!("{prefix}.kernel"), vec![inputs, 4 * units], trainable)?;
+            add(format!("{prefix}.recurrent_kernel"), vec![units, 4 * units], trainable)?;
+            add(format!("{prefix}.bias"), vec![4 * units], trainable)
+        };
+        let name = layer.name();
+        match layer {
+            LayerConfig::Input { features, .. } => columns = *features,
+            LayerConfig::Embedding { input_dim, output_dim, trainable, .. } => {
+                add(format!("{name}.embeddings"), vec![*input_dim, *output_dim], *trainable)?;
+                columns = *output_dim;
+            }
+            LayerConfig::Lstm { units, return_sequences, trainable, .. } => {
+                lstm(&mut add, name, columns, *units, *trainable)?;
+                (columns, per_step) = (*units, *return_sequences);
+            }
+            LayerConfig::Bidirectional { layer: inner, trainable, .. } => {
+                let LayerConfig::Lstm { units, return_sequences, trainable: inner_trainable, .. } = &**inner else {
+                    return Err(Error::Unsupported(format!("layers[{index}].layer must be lstm")));
+                };
+                for direction in ["forward", "backward"] {
+                    lstm(&mut add, &format!("{name}.{direction}"), columns, *units, *trainable && *inner_trainable)?;
+                }
+                (columns, per_step) = (2 * units, *return_sequences);
+            }
+            LayerConfig::Dense { units, trainable, .. } => {
+                add(format!("{name}.kernel"), vec![columns, *units], *trainable)?;
+                add(format!("{name}.bias"), vec![*units], *trainable)?;
+                columns = *units;
+            }
+            LayerConfig::Dropout { .. } => {}
+            LayerConfig::GlobalAveragePooling { .. } | LayerConfig::GlobalMaxPooling { .. } => per_step = false,
+        }
+        let parameters = views.iter().map(View::len).sum::<usize>() - before;
+        let output_shape = if per_step { vec![None, None, Some(columns)] } else { vec![None, Some(columns)] };
+        summary.push(LayerSummary { name: name.to_owned(), kind: layer.kind(), output_shape, parameters });
+    }
+    Ok((views, summary))
+}
+
+fn workspace(config: &Config, views: &[View]) -> Workspace {
+    let mut columns = 0;
+    let of = |index: usize| views.iter().filter(move |view| view.layer == index).cloned();
+    let first = match &config.layers[0] {
+        LayerConfig::Embedding { output_dim, dropout, .. } => {
+            columns = *output_dim;
+            let shared = matches!(config.layers.get(1), Some(LayerConfig::Lstm { .. } | LayerConfig::Bidirectional { .. }));
+            First::Embedding(Embedding::new(0, of(0).next().expect("an embedding has a table"), *dropout, shared))
+        }
+        LayerConfig::Input { features, .. } => {
+            columns += *features;
+            First::Input(Input { features: *features })
+        }
+        other => unreachable!("validation lets no {} stand first", other.kind()),
+    };
+    let mut next = Vec::new();
+    for (index, layer) in config.layers.iter().enumerate().skip(1) {
+        let mut parameters = of(index);
+        let mut take = || parameters.next().expect("the plan made this parameter");
+        let number = index as u32;
+        next.push(match layer {
+            LayerConfig::Lstm { units, dropout, recurrent_dropout, return_sequences, .. } => {
+                let options = layers::Options { layer: number, inputs: columns, units: *units, dropout: *dropout, recurrent_dropout: *recurrent_dropout, backward: false };
+                let weights = layers::Weights { kernel: take(), recurrent: take(), bias: take() };
+                columns = *units;
+                Next::Other(Box::new(Lstm::new(options, weights, *return_sequences)))
+            }
+            LayerConfig::Bidirectional { layer, .. } => {
+                let LayerConfig::Lstm { units, dropout, recurrent_dropout, return_sequences, .. } = &**layer else {
+                    unreachable!("validation lets only recurrent layers be wrapped");
+                };
+                let options = layers::Options { layer: number, inputs: columns, units: *units, dropout: *dropout, recurrent_dropout: *recurrent_dropout, backward: false };
+                let mut weights = || layers::Weights { kernel: take(), recurrent: take(), bias: take() };
+                let weights = [weights(), weights()];
+                columns = 2 * units;
+                Next::Other(Box::new(Bidirectional::new(options, weights, *return_sequences)))
+            }
+            LayerConfig::Dense { units, activation, .. } => {
+                let dense = Dense::new(columns, *units, *activation, take(), take());
+                columns = *units;
+                Next::Dense(dense)
+            }
+            LayerConfig::Dropout { rate, .. } => Next::Other(Box::new(Dropout::new(number, *rate))),
+            LayerConfig::GlobalAveragePooling { .. } => Next::Other(Box::new(Pooling::new(PoolingKind::Average))),
+            LayerConfig::GlobalMaxPooling { .. } => Next::Other(Box::new(Pooling::new(PoolingKind::Max))),
+            other => unreachable!("validation lets {} stand only first", other.kind()),
+        });
+    }
+    Workspace {
+        first,
+        activations: (0..config.layers.len()).map(|_| Activation::default()).collect(),
+        next,
+        gradients: Default::default(),
+        packed: Packed::default(),
+        samples: Vec::new(),
+        pending: false,
+        generator: None,
+        dropout: true,
+    }
+}
+
+fn cancelled(cancel: &AtomicBool) -> Result<(), Error> {
+    if cancel.load(Ordering::Relaxed) {
+        Err(Error::Aborted)
+    } else {
+        Ok(())
+    }
+}
+
+impl Workspace {
+    #[allow(clippy::too_many_arguments)]
+    fn forward(
+        &mut self,
+        context: &Context,
+        parameters: &Parameters,
+        config: &Config,
+        batch: &Batch,
+        generator: Option<Philox>,
+        loss: Option<Loss>,
+        cancel: &AtomicBool,
+    ) -> Result<(), Error> {
+        self.pending = false;
+        check_batch(&config.layers[0], batch)?;
+        self.packed.rebuild(&batch.lengths, &batch.samples);
+        self.samples.clear();
+        self.samples.extend(self.packed.order().iter().map(|&i| batch.samples[i as usize]));
+        self.generator = generator;
+        let pass = Pass { context, packed: &self.packed, samples: &self.samples, training: generator, dropout: self.dropout, values: &parameters.values };
+        let (first, rest) = self.activations.split_first_mut().expect("a model has layers");
+        match &mut self.first {
+            First::Embedding(layer) => layer.forward(&pass, batch.ids.as_deref().unwrap_or(&[]), first)?,
+            First::Input(layer) => layer.forward(&pass, batch.values.as_deref().unwrap_or(&[]), first)?,
+        }
+        let logits = loss.is_some_and(|loss| loss.activation().is_some());
+        let last = self.next.len();
+        let mut x: &Activation = first;
+        for (index, (layer, out)) in self.next.iter_mut().zip(rest).enumerate() {
+            cancelled(cancel)?;
+            if let Next::Dense(dense) = layer {
+                dense.logits = logits && index + 1 == last;
+            }
+            layer.layer().forward(&pass, x, out)?;
+            x = out;
+        }
+        self.pending = true;
+        Ok(())
+    }
+
+    /// Losses of the outputs; the gradient is left where [`Workspace::backward`] starts.
+    fn loss(&mut self, context: &Context, config: &Config, targets: &Targets, loss: Loss) -> Result<(Evaluation, Vec<f64>), Error> {
+        let out = self.activations.last_mut().expect("a model has layers");
+        let (columns, stride, per_step) = (out.columns, out.stride(), out.per_step);
+        let source = if per_step { self.packed.positions() } else { self.packed.order() };
+        let rows = source.len();
+        let what = if per_step { "steps" } else { "sequences" };
+        let expect = |name: &str, got: usize, expected: usize| {
+            if got == expected { Ok(()) } else { Err(Error::Argument(format!("{name} has {got} entries, expected {expected} for {rows} {what}"))) }
+        };
+        if rows == 0 {
+            return Err(Error::Data(format!("the batch has no {what} to learn from")));
+        }
+        let mut weights = vec![1.0f32; rows];
+        if let Some(given) = &targets.weights {
+            expect("weights", given.len(), rows)?;
+            if let Some(index) = given.iter().position(|w| !w.is_finite() || *w < 0.0) {
+                return Err(Error::Data(format!("weights[{index}] must be finite and not negative, got {}", given[index])));
+            }
+            weights.iter_mut().zip(source).for_each(|(w, &i)| *w = given[i as usize]);
+        }
+        let weight_sum: f64 = weights.iter().map(|&w| f64::from(w)).sum();
+        if weight_sum <= 0.0 {
+            return Err(Error::Data("weights must not all be 0".into()));
+        }
+        let (classes, values);
+        let targets = match (&targets.classes, &targets.values) {
+            (Some(given), None) => {
+                expect("targets", given.len(), rows)?;
+                if let Some(index) = given.iter().position(|&class| class as usize >= columns) {
+                    return Err(Error::Data(format!("targets[{index}] must be a class below {columns}, the outputs of {}, got {}", config.layers.last().map_or("", |l| l.name()), given[index])));
+                }
+                classes = source.iter().map(|&i| given[i as usize]).collect::<Vec<_>>();
+                loss::Targets::Classes(&classes)
+            }
+            (None, Some(given)) => {
+                expect("targets", given.len(), rows * columns)?;
+                if let Some(index) = given.iter().position(|y| !y.is_finite()) {
+                    return Err(Error::Data(format!("targets[{}] must be finite, got {} in output {}", index / columns, given[index], index % columns)));
+                }
+                values = source.iter().flat_map(|&i| &given[i as usize * columns..][..columns]).copied().collect::<Vec<_>>();
+                loss::Targets::Values(&values)
+            }
+            _ => return Err(Error::Argument("targets must be classes or values".into())),
+        };
+        let scaled: Vec<f32> = weights.iter().map(|&w| (f64::from(w) / weight_sum) as f32).collect();
+        let mut losses = vec![0.0; rows];
+        let dx = &mut self.gradients[0];
+        dx.per_token = false;
+        dx.data.resize(out.data.len())?;
+        match loss {
+            Loss::CategoricalCrossentropy => loss::categorical_cross_entropy(context, &mut out.data, columns, targets, &scaled, &mut losses, &mut dx.data),
+            Loss::BinaryCrossentropy => loss::binary_cross_entropy(context, &mut out.data, columns, targets, &scaled, &mut losses, &mut dx.data),
+            Loss::MeanSquaredError => loss::mean_squared_error(&out.data, columns, targets, &scaled, &mut losses, &mut dx.data),
+        }
+        let correct = (0..rows).filter(|&row| hit(loss, &out.data[row * stride..][..columns], targets, row)).count();
+        let loss_sum = losses.iter().zip(&weights).map(|(l, &w)| l * f64::from(w)).sum();
+        Ok((Evaluation { loss_sum, weight_sum, correct, rows, tokens: self.packed.tokens() }, losses))
+    }
+
+    /// From the gradient in `gradients[0]` down to the first layer.
+    fn backward(&mut self, context: &Context, parameters: &mut Parameters, cancel: &AtomicBool) -> Result<(), Error> {
+        self.pending = false;
+        let Parameters { values, gradients, views, .. } = parameters;
+        let pass = Pass { context, packed: &self.packed, samples: &self.samples, training: self.generator, dropout: self.dropout, values };
+        let mut dy = std::mem::take(&mut self.gradients[0]);
+        let mut dx = std::mem::take(&mut self.gradients[1]);
+        let learns_below = |index: usize| views.iter().any(|view| view.layer <= index && view.trainable);
+        let mut outcome = Ok(());
+        for index in (0..self.next.len()).rev() {
+            let needed = learns_below(index);
+            outcome = cancelled(cancel).and_then(|()| {
+                self.next[index].layer().backward(&pass, &self.activations[index], &self.activations[index + 1], &mut dy, needed.then_some(&mut dx), gradients)
+            });
+            if outcome.is_err() || !needed {
+                break;
+            }
+            std::mem::swap(&mut dy, &mut dx);
+            if index == 0 {
+                if let First::Embedding(layer) = &mut self.first {
+                    outcome = layer.backward(&pass, &self.activations[0], &dy, gradients);
+                }
+            }
+        }
+        self.gradients = [dy, dx];
+        outcome
+    }
+
+    fn set_output_gradient(&mut self, gradient: &[f32]) -> Result<(), Error> {
+        if !self.pending {
+            return Err(Error::Argument("backward needs a forward pass before it, each backward its own".into()));
+        }
+        let out = self.activations.last().expect("a model has layers");
+        let source = if out.per_step { self.packed.positions() } else { self.packed.order() };
+        if gradient.len() != source.len() * out.columns {
+            return Err(Error::Argument(format!("outputGradient has {} values, expected {} rows × {}", gradient.len(), source.len(), out.columns)));
+        }
+        let dy = &mut self.gradients[0];
+        dy.per_token = false;
+        dy.data.resize(out.data.len())?;
+        dy.data.fill(0.0);
+        for (to, &i) in dy.data.chunks_exact_mut(out.stride()).zip(source) {
+            to[..out.columns].copy_from_slice(&gradient[i as usize * out.columns..][..out.columns]);
+        }
+        Ok(())
+    }
+
+    /// The last activation in the order of the batch.
+    fn output(&self) -> Output {
+        let out = self.activations.last().expect("a model has layers");
+        let source = if out.per_step { self.packed.positions() } else { self.packed.order() };
+        let mut values = vec![0.0; source.len() * out.columns];
+        let row_of = |p: usize| match out.slots() {
+            Some(slots) => slots[p] as usize,
+            None => p,
+        };
+        for (p, &i) in source.iter().enumerate() {
+            values[i as usize * out.columns..][..out.columns].copy_from_slice(&out.data[row_of(p) * out.stride()..][..out.columns]);
+        }
+        let lengths = out.per_step.then(|| {
+            let mut lengths = vec![0; self.packed.sequences()];
+            self.packed.order().iter().zip(self.packed.lengths()).for_each(|(&i, &length)| lengths[i as usize] = length);
+            lengths
+        });
+        Output { values, lengths, features: out.columns }
+    }
+
+    /// Which layer, step and sample overflowed first, in words.
+    fn non_finite_forward(&self, config: &Config, step: u32, losses: &[f64]) -> Error {
+        let layer = self
+            .activations
+            .iter()
+            .zip(&config.layers)
+            .find(|(out, _)| out.data.iter().any(|x| !x.is_finite()))
+            .map_or("the loss", |(_, layer)| layer.name());
+        let per_step = self.activations.last().is_some_and(|out| out.per_step);
+        let sample = losses.iter().position(|loss| !loss.is_finite()).map_or(String::new(), |row| {
+            let row = if per_step { self.packed.rows()[row] as usize } else { row };
+            format!(", sample {}", self.samples[row])
+        });
+        Error::NonFinite(format!(
+            "the loss is not finite at step {}{sample}: values overflow first in {layer}; the weights are those before the step (likely a learningRate that is too large or inputs that are not scaled)",
+            step + 1
+        ))
+    }
+
+    fn bytes(&self) -> usize {
+        let first = match &self.first {
+            First::Embedding(layer) => layer.bytes(),
+            First::Input(_) => 0,
+        };
+        let activations: usize = self.activations.iter().map(|out| out.data.bytes()).sum();
+        let gradients: usize = self.gradients.iter().map(|gradient| gradient.data.bytes()).sum();
+        first + self.next.iter().map(Next::bytes).sum::<usize>() + activations + gradients
+    }
+}
+
+fn hit(loss: Loss, outputs: &[f32], targets: loss::Targets<'_>, row: usize) -> bool {
+    let largest = |x: &[f32]| x.iter().enumerate().fold(0, |best, (i, &value)| if value > x[best] { i } else { best });
+    match (loss, targets) {
+        (Loss::MeanSquaredError, _) => false,
+        (Loss::BinaryCrossentropy, loss::Targets::Values(values)) => {
+            outputs.iter().zip(&values[row * outputs.len()..]).all(|(p, y)| (*p > 0.5) == (*y > 0.5))
+        }
+        (_, loss::Targets::Classes(classes)) => largest(outputs) == classes[row] as usize,
+        (_, loss::Targets::Values(values)) => largest(outputs) == largest(&values[row * outputs.len()..][..outputs.len()]),
+    }
+}
+
+fn check_batch(first: &LayerConfig, batch: &Batch) -> Result<(), Error> {
+    let sequences = batch.lengths.len();
+    if sequences > Limits::SEQUENCES {
+        return Err(Error::Argument(format!("a batch may have {} sequences, got {sequences}", Limits::SEQUENCES)));
+    }
+    if batch.samples.len() != sequences {
+        return Err(Error::Argument(format!("samples has {} entries, expected {sequences} as lengths", batch.samples.len())));
+    }
+    let tokens: u64 = batch.lengths.iter().map(|&length| u64::from(length)).sum();
+    if tokens + sequences as u64 >= 1 << 31 {
+        return Err(Error::Argument(format!("a batch may have 2^31 tokens, got {tokens}")));
+    }
+    let tokens = tokens as usize;
+    // Where position `index` of the concatenation is: (sequence, step).
+    let place = |index: usize| {
+        let mut left = index;
+        for (sequence, &length) in batch.lengths.iter().enumerate() {
+            if left < length as usize {
+                return (sequence, left);
+            }
+            left -= length as usize;
+        }
+        (sequences, left)
+    };
+    match (first, &batch.ids, &batch.values) {
+        (LayerConfig::Embedding { input_dim, name, .. }, Some(ids), None) => {
+            if ids.len() != tokens {
+                return Err(Error::Argument(format!("ids has {} entries, expected {tokens} (the sum of lengths)", ids.len())));
+            }
+            if let Some(index) = ids.iter().position(|&id| id < 0 || id as usize >= *input_dim) {
+                let (sequence, step) = place(index);
+                return Err(Error::Data(format!("sequence {sequence}, step {step}: id {} is outside the vocabulary of {name}, 0 to {}", ids[index], input_dim - 1)));
+            }
+            Ok(())
+        }
+        (LayerConfig::Input { features, .. }, None, Some(values)) => {
+            if values.len() != tokens * features {
+                return Err(Error::Argument(format!("values has {} entries, expected {tokens} × {features} (the sum of lengths × features)", values.len())));
+            }
+            if let Some(index) = values.iter().position(|x| !x.is_finite()) {
+                let (sequence, step) = place(index / features);
+                return Err(Error::Data(format!("sequence {sequence}, step {step}: feature {} is {}, expected a finite number", index % features, values[index])));
+            }
+            Ok(())
+        }
+        (LayerConfig::Input { .. }, ..) => Err(Error::Argument("the model starts with feature rows and needs values, not ids".into())),
+        _ => Err(Error::Argument("the model starts with an embedding and needs ids, not values".into())),
+    }
+}

@@ -1,0 +1,9 @@
+//! Link settings of the addon.
+
+fn main() {
+    napi_build::setup();
+    // Compute threads outlive an environment: the library stays mapped when a worker that loaded it ends.
+    if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
+}

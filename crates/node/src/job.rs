@@ -1,0 +1,94 @@
+//! One promise: work on an own thread, its settlement on the JavaScript thread.
+//!
+//! While a job runs, a cleanup hook of its environment stands by: when a worker is terminated or the
+//! process exits, the hook cancels the job and waits for it, so no thread outlives what it needs.
+
+use crate::executor;
+use crate::failure::Failure;
+use napi::bindgen_prelude::*;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+/// The state of a job that its thread, its promise and its hook share.
+pub(crate) struct Job {
+    cancel: AtomicBool,
+    done: Mutex<bool>,
+    finished: Condvar,
+}
+
+impl Job {
+    fn finish(&self) {
+        *self.done.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.finished.notify_all();
+    }
+
+    fn stop_and_wait(&self) {
+        self.cancel.store(true, Ordering::Relaxed);
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*done {
+            done = self.finished.wait(done).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+struct Hook(napi::CleanupEnvHook<Arc<Job>>);
+// SAFETY: the hook is made and removed on the JavaScript thread; other threads only carry it.
+unsafe impl Send for Hook {}
+
+type Work<T> = Box<dyn FnOnce(&AtomicBool) -> std::result::Result<T, Failure> + Send>;
+
+/// Runs `work` on a thread of its own; `settle` turns its result into a value on the JavaScript thread.
+pub(crate) fn run<'env, T, R>(
+    env: &'env Env,
+    work: impl FnOnce(&AtomicBool) -> std::result::Result<T, Failure> + Send + 'static,
+    settle: impl FnOnce(Env, T) -> Result<R> + Send + 'static,
+) -> Result<Object<'env>>
+where
+    T: Send + 'static,
+    R: ToNapiValue + 'static,
+{
+    run_on(env, Box::new(work), settle, |task| executor::spawn(task))
+}
+
+/// As [`run`], with `submit` choosing where the task goes.
+pub(crate) fn run_on<'env, T, R>(
+    env: &'env Env,
+    work: Work<T>,
+    settle: impl FnOnce(Env, T) -> Result<R> + Send + 'static,
+    submit: impl FnOnce(Box<dyn FnOnce() + Send>) -> std::result::Result<(), Box<dyn FnOnce() + Send>>,
+) -> Result<Object<'env>>
+where
+    T: Send + 'static,
+    R: ToNapiValue + 'static,
+{
+    let (deferred, promise) = env.create_deferred()?;
+    let job = Arc::new(Job { cancel: AtomicBool::new(false), done: Mutex::new(false), finished: Condvar::new() });
+    let hook = Hook(env.add_env_cleanup_hook(job.clone(), |job| job.stop_and_wait())?);
+    let task = Box::new(move || {
+        let outcome = if job.cancel.load(Ordering::Relaxed) {
+            Err(Failure::from(cellstate_nn::Error::Aborted))
+        } else {
+            catch_unwind(AssertUnwindSafe(|| work(&job.cancel))).unwrap_or_else(|panic| Err(Failure::new("ERR_INTERNAL", panic_text(&*panic))))
+        };
+        deferred.resolve(move |env| {
+            let hook = hook;
+            let _ = env.remove_env_cleanup_hook(hook.0);
+            match outcome {
+                Ok(value) => settle(env, value),
+                Err(failure) => Err(failure.rejected(env)),
+            }
+        });
+        job.finish();
+    });
+    if let Err(task) = submit(task) {
+        // No thread can be had: the caller's own is better than a promise that never settles.
+        task();
+    }
+    Ok(promise)
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|text| &**text));
+    format!("an internal check failed: {}; please report it", text.unwrap_or("no message"))
+}

@@ -1,0 +1,40 @@
+//! The Node-API border: arguments are converted and copied, work runs on the project's own threads, and
+//! failures become errors with codes.
+
+#![allow(missing_docs)]
+
+mod executor;
+mod failure;
+mod job;
+mod model;
+mod threads;
+
+use failure::Failure;
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+/// A seeded permutation of `0..n`; `step` tells permutations of one seed apart.
+#[napi(catch_unwind)]
+pub fn permutation(seed: f64, step: u32, n: u32) -> Uint32Array {
+    use cellstate_kernels::philox::{permutation, Philox, Purpose, Stream};
+    let stream = Stream { layer: 0, purpose: Purpose::Shuffle, gate: 0 };
+    Uint32Array::new(permutation(Philox::new(seed as u64, step), stream, n as usize))
+}
+
+/// SIMD levels of this processor, slowest first.
+#[napi(catch_unwind)]
+pub fn simd_levels() -> Vec<String> {
+    cellstate_kernels::Level::available().iter().map(|level| level.name().to_owned()).collect()
+}
+
+/// Threads that a computation should use: physical cores within affinity and CPU quota.
+#[napi(catch_unwind)]
+pub fn available_threads() -> u32 {
+    threads::available() as u32
+}
+
+/// Whether a file can be written at `path`; rejects with the reason.
+#[napi(ts_return_type = "Promise<void>")]
+pub fn check_writable<'env>(env: &'env Env, path: String) -> Result<Object<'env>> {
+    job::run(env, move |_| cellstate_formats::durable::check_writable(path.as_ref()).map_err(Failure::from), |_, ()| Ok(()))
+}

@@ -1,0 +1,482 @@
+//! A model behind a queue: jobs on it run one after the other, in the order in which they came.
+
+use crate::failure::{Code, Failure};
+use crate::{executor, job};
+use cellstate_formats::{digest, durable, Limits, ModelFile, Parameter, ReadOptions, FORMAT_VERSION};
+use cellstate_kernels::{Context, Level};
+use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, Output, Targets};
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Sequences: ids or feature rows, concatenated.
+#[napi(object)]
+pub struct NativeBatch {
+    pub ids: Option<Int32Array>,
+    pub values: Option<Float32Array>,
+    pub lengths: Uint32Array,
+    pub samples: Uint32Array,
+}
+
+/// Targets of every output row.
+#[napi(object)]
+pub struct NativeTargets {
+    pub classes: Option<Uint32Array>,
+    pub values: Option<Float32Array>,
+    pub weights: Option<Float32Array>,
+}
+
+/// Adam and gradient clipping.
+#[napi(object)]
+pub struct NativeOptimizer {
+    pub kind: String,
+    pub learning_rate: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub epsilon: f64,
+    pub epsilon_after_correction: bool,
+    pub global_clip_norm: Option<f64>,
+}
+
+#[napi(object)]
+pub struct NativeStepReport {
+    pub loss: f64,
+    pub correct: u32,
+    pub rows: u32,
+    pub tokens: u32,
+    pub gradient_norm: f64,
+    pub seconds: f64,
+}
+
+#[napi(object)]
+pub struct NativeEvaluation {
+    pub loss_sum: f64,
+    pub weight_sum: f64,
+    pub correct: u32,
+    pub rows: u32,
+    pub tokens: u32,
+}
+
+#[napi(object)]
+pub struct NativeOutput {
+    pub values: Float32Array,
+    pub lengths: Option<Uint32Array>,
+    pub features: u32,
+}
+
+#[napi(object)]
+pub struct NativeParameter {
+    pub name: String,
+    pub shape: Vec<u32>,
+    pub trainable: bool,
+}
+
+#[napi(object)]
+pub struct NativeLayer {
+    pub name: String,
+    pub kind: String,
+    pub output_shape: Vec<Option<u32>>,
+    pub parameters: f64,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct NativeLoaded {
+    pub model: NativeModel,
+    pub documents: HashMap<String, String>,
+    pub created_by: String,
+    pub format_version: u32,
+}
+
+impl From<NativeBatch> for Batch {
+    fn from(batch: NativeBatch) -> Batch {
+        Batch {
+            ids: batch.ids.map(|ids| ids.to_vec()),
+            values: batch.values.map(|values| values.to_vec()),
+            lengths: batch.lengths.to_vec(),
+            samples: batch.samples.to_vec(),
+        }
+    }
+}
+
+impl From<NativeTargets> for Targets {
+    fn from(targets: NativeTargets) -> Targets {
+        Targets {
+            classes: targets.classes.map(|classes| classes.to_vec()),
+            values: targets.values.map(|values| values.to_vec()),
+            weights: targets.weights.map(|weights| weights.to_vec()),
+        }
+    }
+}
+
+impl NativeOptimizer {
+    fn adam(&self) -> std::result::Result<AdamConfig, Failure> {
+        if self.kind != "adam" {
+            return Err(Failure::new("ERR_ARGUMENT", format!("optimizer.kind must be adam, got {:?}", self.kind)));
+        }
+        Ok(AdamConfig {
+            learning_rate: self.learning_rate,
+            beta1: self.beta1,
+            beta2: self.beta2,
+            epsilon: self.epsilon,
+            epsilon_after_correction: self.epsilon_after_correction,
+            global_clip_norm: self.global_clip_norm,
+        })
+    }
+}
+
+impl From<Output> for NativeOutput {
+    fn from(output: Output) -> NativeOutput {
+        NativeOutput {
+            values: Float32Array::new(output.values),
+            lengths: output.lengths.map(Uint32Array::new),
+            features: output.features as u32,
+        }
+    }
+}
+
+type Task = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct Queue {
+    tasks: VecDeque<Task>,
+    running: bool,
+}
+
+/// The model and the jobs that wait for it.
+struct Shared {
+    /// `None` after `dispose`.
+    model: Mutex<Option<Model>>,
+    queue: Mutex<Queue>,
+}
+
+impl Shared {
+    fn submit(self: &Arc<Self>, task: Task) -> std::result::Result<(), Task> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.tasks.push_back(task);
+        if queue.running {
+            return Ok(());
+        }
+        queue.running = true;
+        drop(queue);
+        let shared = self.clone();
+        // Without a thread the queue is drained by the caller.
+        executor::spawn(Box::new(move || shared.drain())).or_else(|drain| {
+            drain();
+            Ok(())
+        })
+    }
+
+    fn drain(&self) {
+        loop {
+            let task = {
+                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+                match queue.tasks.pop_front() {
+                    Some(task) => task,
+                    None => {
+                        queue.running = false;
+                        return;
+                    }
+                }
+            };
+            task();
+        }
+    }
+}
+
+/// A model in native memory.
+#[napi]
+pub struct NativeModel {
+    shared: Arc<Shared>,
+    config: String,
+    layers: Vec<(String, &'static str, Vec<Option<usize>>, usize)>,
+    parameters: Vec<(String, Vec<usize>, bool)>,
+}
+
+fn context(threads: u32, simd: &str) -> std::result::Result<Context, Failure> {
+    let level = if simd.is_empty() {
+        Level::best()
+    } else {
+        Level::named(simd).ok_or_else(|| {
+            let names: Vec<&str> = Level::available().iter().map(|level| level.name()).collect();
+            Failure::new("ERR_ARGUMENT", format!("simd must be one of {} on this processor, got {simd:?}", names.join(", ")))
+        })?
+    };
+    Ok(Context::new(level, threads as usize))
+}
+
+impl NativeModel {
+    fn wrap(model: Model) -> NativeModel {
+        NativeModel {
+            config: model.config().to_json(),
+            layers: model.summary().iter().map(|layer| (layer.name.clone(), layer.kind, layer.output_shape.clone(), layer.parameters)).collect(),
+            parameters: model.parameters().iter().map(|view| (view.name.clone(), view.shape.clone(), view.trainable)).collect(),
+            shared: Arc::new(Shared { model: Mutex::new(Some(model)), queue: Mutex::default() }),
+        }
+    }
+
+    /// A promise of `work` on the model, after everything that was asked of it before.
+    fn enqueue<'env, T: Send + 'static, R: ToNapiValue + 'static>(
+        &self,
+        env: &'env Env,
+        work: impl FnOnce(&mut Model, &AtomicBool) -> std::result::Result<T, Failure> + Send + 'static,
+        settle: impl FnOnce(T) -> R + Send + 'static,
+    ) -> Result<Object<'env>> {
+        let shared = self.shared.clone();
+        let work = move |cancel: &AtomicBool| {
+            let mut model = shared.model.lock().unwrap_or_else(PoisonError::into_inner);
+            let model = model.as_mut().ok_or_else(|| Failure::new("ERR_DISPOSED", "the model was disposed"))?;
+            let before = model.bytes();
+            let result = work(model, cancel)?;
+            Ok((result, model.bytes() as i64 - before as i64))
+        };
+        let shared = self.shared.clone();
+        job::run_on(
+            env,
+            Box::new(work),
+            |env, (value, grown)| {
+                if grown != 0 {
+                    env.adjust_external_memory(grown)?;
+                }
+                Ok(settle(value))
+            },
+            move |task| shared.submit(task),
+        )
+    }
+}
+
+#[napi]
+impl NativeModel {
+    #[napi(constructor, catch_unwind)]
+    pub fn new(config: String, threads: u32, simd: String) -> Result<Self, Code> {
+        let build = || -> std::result::Result<NativeModel, Failure> {
+            let context = context(threads, &simd)?;
+            Ok(NativeModel::wrap(Model::new(Config::from_json(&config)?, context)?))
+        };
+        build().map_err(Failure::thrown)
+    }
+
+    #[napi(getter)]
+    pub fn config(&self) -> String {
+        self.config.clone()
+    }
+
+    #[napi(getter)]
+    pub fn layers(&self) -> Vec<NativeLayer> {
+        self.layers
+            .iter()
+            .map(|(name, kind, shape, parameters)| NativeLayer {
+                name: name.clone(),
+                kind: (*kind).to_owned(),
+                output_shape: shape.iter().map(|size| size.map(|size| size as u32)).collect(),
+                parameters: *parameters as f64,
+            })
+            .collect()
+    }
+
+    #[napi(getter)]
+    pub fn parameters(&self) -> Vec<NativeParameter> {
+        self.parameters
+            .iter()
+            .map(|(name, shape, trainable)| NativeParameter {
+                name: name.clone(),
+                shape: shape.iter().map(|&size| size as u32).collect(),
+                trainable: *trainable,
+            })
+            .collect()
+    }
+
+    #[napi(ts_return_type = "Promise<Array<Float32Array>>")]
+    pub fn get_parameters<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        self.enqueue(
+            env,
+            |model, _| Ok((0..model.parameters().len()).map(|index| model.value(index).to_vec()).collect::<Vec<_>>()),
+            |values| values.into_iter().map(Float32Array::new).collect::<Vec<_>>(),
+        )
+    }
+
+    #[napi(ts_return_type = "Promise<Array<Float32Array>>")]
+    pub fn get_gradients<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        self.enqueue(
+            env,
+            |model, _| Ok((0..model.parameters().len()).map(|index| model.gradient(index).to_vec()).collect::<Vec<_>>()),
+            |values| values.into_iter().map(Float32Array::new).collect::<Vec<_>>(),
+        )
+    }
+
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn set_parameters<'env>(&self, env: &'env Env, names: Vec<String>, values: Vec<Float32Array>) -> Result<Object<'env>> {
+        let values: Vec<Vec<f32>> = values.iter().map(|values| values.to_vec()).collect();
+        self.enqueue(
+            env,
+            move |model, _| {
+                for (name, values) in names.iter().zip(&values) {
+                    model.set_value(name, values)?;
+                }
+                Ok(())
+            },
+            |()| (),
+        )
+    }
+
+    /// SHA-256 over the parameters.
+    #[napi(ts_return_type = "Promise<string>")]
+    pub fn sha256<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        self.enqueue(
+            env,
+            |model, _| {
+                let views = model.parameters().iter().enumerate();
+                Ok(digest::parameters_sha256(views.map(|(index, view)| (&*view.name, &*view.shape, model.value(index)))))
+            },
+            |digest| digest,
+        )
+    }
+
+    #[napi(ts_return_type = "Promise<NativeStepReport>")]
+    pub fn train_step<'env>(&self, env: &'env Env, batch: NativeBatch, targets: NativeTargets, loss: String, optimizer: NativeOptimizer) -> Result<Object<'env>> {
+        let (batch, targets) = (Batch::from(batch), Targets::from(targets));
+        self.enqueue(
+            env,
+            move |model, cancel| {
+                let started = Instant::now();
+                let report = model.train_step(&batch, &targets, Loss::named(&loss)?, &optimizer.adam()?, cancel)?;
+                Ok((report, started.elapsed().as_secs_f64()))
+            },
+            |(report, seconds)| NativeStepReport {
+                loss: report.loss,
+                correct: report.correct as u32,
+                rows: report.rows as u32,
+                tokens: report.tokens as u32,
+                gradient_norm: report.gradient_norm,
+                seconds,
+            },
+        )
+    }
+
+    #[napi(ts_return_type = "Promise<NativeEvaluation>")]
+    pub fn evaluate<'env>(&self, env: &'env Env, batch: NativeBatch, targets: NativeTargets, loss: String) -> Result<Object<'env>> {
+        let (batch, targets) = (Batch::from(batch), Targets::from(targets));
+        self.enqueue(
+            env,
+            move |model, cancel| Ok(model.evaluate(&batch, &targets, Loss::named(&loss)?, cancel)?),
+            |sums| NativeEvaluation {
+                loss_sum: sums.loss_sum,
+                weight_sum: sums.weight_sum,
+                correct: sums.correct as u32,
+                rows: sums.rows as u32,
+                tokens: sums.tokens as u32,
+            },
+        )
+    }
+
+    #[napi(ts_return_type = "Promise<NativeOutput>")]
+    pub fn predict<'env>(&self, env: &'env Env, batch: NativeBatch) -> Result<Object<'env>> {
+        let batch = Batch::from(batch);
+        self.enqueue(env, move |model, cancel| Ok(model.predict(&batch, cancel)?), NativeOutput::from)
+    }
+
+    #[napi(ts_return_type = "Promise<NativeOutput>")]
+    pub fn forward<'env>(&self, env: &'env Env, batch: NativeBatch, training: bool) -> Result<Object<'env>> {
+        let batch = Batch::from(batch);
+        self.enqueue(env, move |model, cancel| Ok(model.forward(&batch, training, cancel)?), NativeOutput::from)
+    }
+
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn backward<'env>(&self, env: &'env Env, output_gradient: Float32Array) -> Result<Object<'env>> {
+        let gradient = output_gradient.to_vec();
+        self.enqueue(env, move |model, cancel| Ok(model.backward(&gradient, cancel)?), |()| ())
+    }
+
+    #[napi(ts_return_type = "Promise<number>")]
+    pub fn apply_gradients<'env>(&self, env: &'env Env, optimizer: NativeOptimizer) -> Result<Object<'env>> {
+        self.enqueue(env, move |model, _| Ok(model.apply_gradients(&optimizer.adam()?)?), |norm| norm)
+    }
+
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn reset_optimizer<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        self.enqueue(
+            env,
+            |model, _| {
+                model.reset_optimizer();
+                Ok(())
+            },
+            |()| (),
+        )
+    }
+
+    /// Writes the model file: atomic and durable.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn save<'env>(&self, env: &'env Env, path: String, documents: HashMap<String, String>, created_by: String) -> Result<Object<'env>> {
+        self.enqueue(
+            env,
+            move |model, _| {
+                let file = ModelFile {
+                    format_version: FORMAT_VERSION,
+                    created_by,
+                    config: model.config().to_json(),
+                    parameters: model
+                        .parameters()
+                        .iter()
+                        .enumerate()
+                        .map(|(index, view)| Parameter { name: view.name.clone(), shape: view.shape.clone(), values: model.value(index).to_vec() })
+                        .collect(),
+                    documents: documents.into_iter().collect::<BTreeMap<_, _>>(),
+                };
+                Ok(durable::write_atomic(path.as_ref(), &file.to_bytes()?)?)
+            },
+            |()| (),
+        )
+    }
+
+    /// Frees the model after the jobs that are under way.
+    #[napi]
+    pub fn dispose(&self) {
+        let shared = self.shared.clone();
+        let free = Box::new(move || drop(shared.model.lock().unwrap_or_else(PoisonError::into_inner).take()));
+        if let Err(free) = self.shared.submit(free) {
+            free();
+        }
+    }
+}
+
+/// Reads a model file.
+#[napi(ts_return_type = "Promise<NativeLoaded>")]
+pub fn load_model_file<'env>(env: &'env Env, path: String, threads: u32, simd: String, allow_non_finite: bool) -> Result<Object<'env>> {
+    job::run(
+        env,
+        move |_| {
+            let limits = Limits::default();
+            let bytes = durable::read_bounded(path.as_ref(), &limits)?;
+            let in_file = |text: String| Failure::new("ERR_MODEL_FILE", format!("{path}: {text}"));
+            let file = ModelFile::from_bytes(&bytes, &limits, ReadOptions { allow_non_finite }).map_err(|error| in_file(error.to_string()))?;
+            drop(bytes);
+            let config = Config::from_json(&file.config).map_err(|error| in_file(error.to_string()))?;
+            // Compared before anything is allocated: a file cannot ask for more memory than it fills.
+            let views = Model::plan(&config).map_err(|error| in_file(error.to_string()))?;
+            if file.parameters.len() != views.len() {
+                return Err(in_file(format!("the file has {} parameters, its configuration needs {}", file.parameters.len(), views.len())));
+            }
+            for parameter in &file.parameters {
+                let shape = views.iter().find(|view| view.name == parameter.name).map(|view| &view.shape);
+                if shape != Some(&parameter.shape) {
+                    return Err(in_file(format!("parameter {:?} has shape {:?}, its configuration needs {shape:?}", parameter.name, parameter.shape)));
+                }
+            }
+            let mut model = Model::zeros(config, context(threads, &simd)?)?;
+            for parameter in &file.parameters {
+                model.set_value(&parameter.name, &parameter.values)?;
+            }
+            Ok((model, file))
+        },
+        |_, (model, file)| {
+            Ok(NativeLoaded {
+                model: NativeModel::wrap(model),
+                documents: file.documents.into_iter().collect(),
+                created_by: file.created_by,
+                format_version: file.format_version,
+            })
+        },
+    )
+}
