@@ -14,9 +14,7 @@ const BLOCK_BYTES: usize = 16 * 1024;
 /// (`[2500,128]`), the values in row-major order as little-endian bytes.
 ///
 /// `parameters` yields name, shape and values in any order.
-pub fn parameters_sha256<'a>(
-    parameters: impl IntoIterator<Item = (&'a str, &'a [usize], &'a [f32])>,
-) -> String {
+pub fn parameters_sha256<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a [usize], &'a [f32])>) -> String {
     let mut sorted: Vec<_> = parameters.into_iter().collect();
     sorted.sort_by(|left, right| left.0.cmp(right.0));
     let mut hash = Sha256::new();

@@ -102,22 +102,12 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
 /// [`Error::Path`] for a folder, a pipe or a device and for a file that grows or shrinks meanwhile,
 /// [`Error::TooLarge`] above `limits.file_bytes`, [`Error::OutOfMemory`], [`Error::Io`].
 pub fn read_bounded(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
-    let refused = |source| Error::Io {
-        step: Step::Read,
-        path: path.to_owned(),
-        source,
-    };
-    let wrong = |problem: &str| Error::Path {
-        path: path.to_owned(),
-        problem: problem.to_owned(),
-    };
+    let refused = |source| Error::Io { step: Step::Read, path: path.to_owned(), source };
+    let wrong = |problem: &str| Error::Path { path: path.to_owned(), problem: problem.to_owned() };
     // Asked before opening: opening a pipe waits for a writer.
     let kind = fs::metadata(path).map_err(refused)?;
     if !kind.is_file() {
-        return Err(wrong(&format!(
-            "expected a file, found {}",
-            kind_of(kind.file_type())
-        )));
+        return Err(wrong(&format!("expected a file, found {}", kind_of(kind.file_type()))));
     }
     let file = fs::File::open(path).map_err(refused)?;
     let length = file.metadata().map_err(refused)?.len();
@@ -127,17 +117,12 @@ pub fn read_bounded(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
         limit: limits.file_bytes,
         limit_name: "file_bytes",
     };
-    let size = usize::try_from(length)
-        .ok()
-        .filter(|_| length <= limits.file_bytes)
-        .ok_or_else(too_large)?;
+    let size = usize::try_from(length).ok().filter(|_| length <= limits.file_bytes).ok_or_else(too_large)?;
     let mut bytes = reserved(size, "the file")?;
     file.take(length).read_to_end(&mut bytes).map_err(refused)?;
     let unchanged = bytes.len() == size && fs::metadata(path).is_ok_and(|now| now.len() == length);
     if !unchanged {
-        return Err(wrong(
-            "expected a file at rest, found one that changes while it is read",
-        ));
+        return Err(wrong("expected a file at rest, found one that changes while it is read"));
     }
     Ok(bytes)
 }
@@ -169,11 +154,7 @@ trait Storage {
     fn remove(&self, path: &Path) -> io::Result<()>;
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// Regular files in `folder` whose name passes `wanted`, with the time since they were written.
-    fn ages(
-        &self,
-        folder: &Path,
-        wanted: &dyn Fn(&OsStr) -> bool,
-    ) -> io::Result<Vec<(PathBuf, Duration)>>;
+    fn ages(&self, folder: &Path, wanted: &dyn Fn(&OsStr) -> bool) -> io::Result<Vec<(PathBuf, Duration)>>;
 }
 
 /// The file system.
@@ -187,10 +168,7 @@ impl Storage for Disk {
         match fs::symlink_metadata(path) {
             Ok(metadata) if metadata.is_file() => {
                 let mode = metadata.permissions();
-                Ok(Target::File {
-                    read_only: mode.readonly(),
-                    mode,
-                })
+                Ok(Target::File { read_only: mode.readonly(), mode })
             }
             Ok(metadata) => Ok(Target::Other(kind_of(metadata.file_type()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Target::Nothing),
@@ -199,10 +177,7 @@ impl Storage for Disk {
     }
 
     fn create(&self, path: &Path) -> io::Result<fs::File> {
-        fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(path)
+        fs::OpenOptions::new().write(true).create_new(true).open(path)
     }
 
     fn set_mode(&self, file: &mut fs::File, mode: fs::Permissions) -> io::Result<()> {
@@ -233,14 +208,7 @@ impl Storage for Disk {
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         match fs::File::open(folder)?.sync_all() {
             // Network file systems that cannot sync a folder say so like this.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-                ) =>
-            {
-                Ok(())
-            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
             result => result,
         }
     }
@@ -251,11 +219,7 @@ impl Storage for Disk {
         Ok(())
     }
 
-    fn ages(
-        &self,
-        folder: &Path,
-        wanted: &dyn Fn(&OsStr) -> bool,
-    ) -> io::Result<Vec<(PathBuf, Duration)>> {
+    fn ages(&self, folder: &Path, wanted: &dyn Fn(&OsStr) -> bool) -> io::Result<Vec<(PathBuf, Duration)>> {
         let now = SystemTime::now();
         let mut ages = Vec::new();
         for entry in fs::read_dir(folder)? {
@@ -267,10 +231,7 @@ impl Storage for Disk {
             let Ok(metadata) = entry.metadata() else {
                 continue;
             };
-            let Ok(age) = metadata
-                .modified()
-                .map(|then| now.duration_since(then).unwrap_or_default())
-            else {
+            let Ok(age) = metadata.modified().map(|then| now.duration_since(then).unwrap_or_default()) else {
                 continue;
             };
             if metadata.is_file() {
@@ -312,39 +273,22 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn new(path: &'a Path) -> Result<Self, Error> {
-        let ends_in_separator = path
-            .as_os_str()
-            .as_encoded_bytes()
-            .last()
-            .is_some_and(|&byte| std::path::is_separator(char::from(byte)));
-        let (Some(name), Some(folder), false) =
-            (path.file_name(), path.parent(), ends_in_separator)
-        else {
+        let ends_in_separator =
+            path.as_os_str().as_encoded_bytes().last().is_some_and(|&byte| std::path::is_separator(char::from(byte)));
+        let (Some(name), Some(folder), false) = (path.file_name(), path.parent(), ends_in_separator) else {
             return Err(Error::Path {
                 path: path.to_owned(),
                 problem: "expected the path of a file, found none in it".to_owned(),
             });
         };
-        let folder = if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        };
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         Ok(Place { path, folder, name })
     }
 
     /// Adds the step and the path to a refusal.
     fn refused(&self, step: Step) -> impl FnOnce(io::Error) -> Error + '_ {
-        let path = if step == Step::SyncFolder {
-            self.folder
-        } else {
-            self.path
-        };
-        move |source| Error::Io {
-            step,
-            path: path.to_owned(),
-            source,
-        }
+        let path = if step == Step::SyncFolder { self.folder } else { self.path };
+        move |source| Error::Io { step, path: path.to_owned(), source }
     }
 
     /// `.<file>.`, which the names of its temporary files start with.
@@ -357,24 +301,13 @@ impl<'a> Place<'a> {
 
     /// The mode of the file at the target, nothing if there is none.
     fn mode<S: Storage>(&self, storage: &S) -> Result<Option<S::Mode>, Error> {
-        let problem = match storage
-            .target(self.path)
-            .map_err(self.refused(Step::ReadTarget))?
-        {
+        let problem = match storage.target(self.path).map_err(self.refused(Step::ReadTarget))? {
             Target::Nothing => return Ok(None),
-            Target::File {
-                mode,
-                read_only: false,
-            } => return Ok(Some(mode)),
-            Target::File {
-                read_only: true, ..
-            } => "expected a writable file, found a read-only one".to_owned(),
+            Target::File { mode, read_only: false } => return Ok(Some(mode)),
+            Target::File { read_only: true, .. } => "expected a writable file, found a read-only one".to_owned(),
             Target::Other(kind) => format!("expected a file or nothing, found {kind}"),
         };
-        Err(Error::Path {
-            path: self.path.to_owned(),
-            problem,
-        })
+        Err(Error::Path { path: self.path.to_owned(), problem })
     }
 
     /// A new temporary file.
@@ -385,17 +318,11 @@ impl<'a> Place<'a> {
         loop {
             attempts += 1;
             let mut name = prefix.clone();
-            name.push(format!(
-                "{}-{}.tmp",
-                std::process::id(),
-                COUNTER.fetch_add(1, Ordering::Relaxed)
-            ));
+            name.push(format!("{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
             let path = self.folder.join(name);
             match storage.create(&path) {
                 Ok(file) => return Ok((file, path)),
-                Err(error)
-                    if error.kind() == io::ErrorKind::AlreadyExists && attempts < NAME_ATTEMPTS => {
-                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempts < NAME_ATTEMPTS => {}
                 Err(error) => return Err(self.refused(Step::CreateTemporaryFile)(error)),
             }
         }
@@ -431,19 +358,14 @@ fn save<S: Storage>(storage: &S, path: &Path, bytes: &[u8]) -> Result<(), Error>
     let mode = place.mode(storage)?;
     place.remove_leftovers(storage);
     let (file, temporary) = place.create(storage)?;
-    let renamed = fill(storage, &place, file, mode, bytes).and_then(|()| {
-        storage
-            .rename(&temporary, path)
-            .map_err(place.refused(Step::Rename))
-    });
+    let renamed = fill(storage, &place, file, mode, bytes)
+        .and_then(|()| storage.rename(&temporary, path).map_err(place.refused(Step::Rename)));
     if let Err(error) = renamed {
         // The first failure is the one to report.
         let _ = storage.remove(&temporary);
         return Err(error);
     }
-    storage
-        .sync_folder(place.folder)
-        .map_err(place.refused(Step::SyncFolder))
+    storage.sync_folder(place.folder).map_err(place.refused(Step::SyncFolder))
 }
 
 /// Writes the temporary file and closes it.
@@ -455,9 +377,7 @@ fn fill<S: Storage>(
     bytes: &[u8],
 ) -> Result<(), Error> {
     if let Some(mode) = mode {
-        storage
-            .set_mode(&mut file, mode)
-            .map_err(place.refused(Step::KeepMode))?;
+        storage.set_mode(&mut file, mode).map_err(place.refused(Step::KeepMode))?;
     }
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -477,12 +397,8 @@ fn probe<S: Storage>(storage: &S, path: &Path) -> Result<(), Error> {
     place.mode(storage)?;
     let (file, temporary) = place.create(storage)?;
     drop(file);
-    storage
-        .remove(&temporary)
-        .map_err(place.refused(Step::RemoveTemporaryFile))?;
-    storage
-        .sync_folder(place.folder)
-        .map_err(place.refused(Step::SyncFolder))
+    storage.remove(&temporary).map_err(place.refused(Step::RemoveTemporaryFile))?;
+    storage.sync_folder(place.folder).map_err(place.refused(Step::SyncFolder))
 }
 
 #[cfg(test)]

@@ -113,16 +113,12 @@ impl<'a> Cursor<'a> {
         let mut value = String::new();
         value
             .try_reserve_exact(raw.len())
-            .map_err(|_| Error::OutOfMemory {
-                what: meaning.to_owned(),
-                bytes: raw.len() as u64,
-            })?;
+            .map_err(|_| Error::OutOfMemory { what: meaning.to_owned(), bytes: raw.len() as u64 })?;
         if escapes {
             unescape(raw, &mut value).map_err(|at| Error::Json {
                 place: "header".to_owned(),
                 offset: (self.base + start + at) as u64,
-                problem: "expected a valid escape sequence in a string, found another one"
-                    .to_owned(),
+                problem: "expected a valid escape sequence in a string, found another one".to_owned(),
             })?;
         } else {
             value.push_str(raw);
@@ -139,8 +135,8 @@ impl<'a> Cursor<'a> {
             .position(|byte| !matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'a'..=b'z' | b'A'..=b'Z'))
             .unwrap_or(rest.len());
         let digits = &rest[..end];
-        let canonical = digits.bytes().all(|byte| byte.is_ascii_digit())
-            && (digits.len() == 1 || !digits.starts_with('0'));
+        let canonical =
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits.len() == 1 || !digits.starts_with('0'));
         match digits.parse() {
             Ok(number) if canonical => {
                 self.at += end;
@@ -150,10 +146,7 @@ impl<'a> Cursor<'a> {
             _ => Err(Error::Json {
                 place: "header".to_owned(),
                 offset: self.offset(),
-                problem: format!(
-                    "expected a whole number below 2^64 ({meaning}), found {}",
-                    quote(digits)
-                ),
+                problem: format!("expected a whole number below 2^64 ({meaning}), found {}", quote(digits)),
             }),
         }
     }
@@ -244,13 +237,11 @@ pub(crate) fn check(place: &str, text: &str, depth: usize) -> Result<(), Error> 
         });
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    IgnoredAny::deserialize(&mut deserializer)
-        .and_then(|IgnoredAny| deserializer.end())
-        .map_err(|error| Error::Json {
-            place: place.to_owned(),
-            offset: byte_of(text, error.line(), error.column()),
-            problem: format!("expected JSON, found an error: {error}"),
-        })
+    IgnoredAny::deserialize(&mut deserializer).and_then(|IgnoredAny| deserializer.end()).map_err(|error| Error::Json {
+        place: place.to_owned(),
+        offset: byte_of(text, error.line(), error.column()),
+        problem: format!("expected JSON, found an error: {error}"),
+    })
 }
 
 /// The largest number of brackets open at once outside strings.
@@ -275,11 +266,7 @@ fn nesting(text: &str) -> usize {
 
 /// The byte of a one-based line and column as `serde_json` counts them.
 fn byte_of(text: &str, line: usize, column: usize) -> u64 {
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(line.saturating_sub(1))
-        .map(str::len)
-        .sum();
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     (before + column.saturating_sub(1)).min(text.len()) as u64
 }
 
@@ -331,10 +318,7 @@ mod tests {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(check("config", &nested(64), 64).is_ok());
         let error = check("config", &nested(65), 64).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "nesting of config is 65, expected at most 64 (limit json_depth)"
-        );
+        assert_eq!(error.to_string(), "nesting of config is 65, expected at most 64 (limit json_depth)");
     }
 
     #[test]

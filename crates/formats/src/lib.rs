@@ -304,11 +304,9 @@ fn quote(text: &str) -> String {
 /// An empty vector with room for exactly `length` elements.
 fn reserved<T>(length: usize, what: &str) -> Result<Vec<T>, Error> {
     let mut vector = Vec::new();
-    vector
-        .try_reserve_exact(length)
-        .map_err(|_| Error::OutOfMemory {
-            what: what.to_owned(),
-            bytes: (length as u64).saturating_mul(size_of::<T>() as u64),
-        })?;
+    vector.try_reserve_exact(length).map_err(|_| Error::OutOfMemory {
+        what: what.to_owned(),
+        bytes: (length as u64).saturating_mul(size_of::<T>() as u64),
+    })?;
     Ok(vector)
 }

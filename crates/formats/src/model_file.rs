@@ -83,23 +83,15 @@ impl ModelFile {
         let limits = Limits::default();
         json::check(CONFIG, &self.config, limits.json_depth)?;
 
-        let documents: Vec<(String, &str)> = self
-            .documents
-            .iter()
-            .map(|(name, text)| (format!("{DOCUMENT_PREFIX}{name}"), text.as_str()))
-            .collect();
+        let documents: Vec<(String, &str)> =
+            self.documents.iter().map(|(name, text)| (format!("{DOCUMENT_PREFIX}{name}"), text.as_str())).collect();
         let lengths: Vec<[usize; 1]> = documents.iter().map(|(_, text)| [text.len()]).collect();
         let mut sources = Vec::new();
         for ((name, text), length) in documents.iter().zip(&lengths) {
             check_document_name(name)?;
             json::check(&quote(name), text, limits.json_depth)?;
             let elements = Elements::Bytes(text.as_bytes());
-            sources.push(Source {
-                name,
-                dtype: Dtype::U8,
-                shape: length,
-                elements,
-            });
+            sources.push(Source { name, dtype: Dtype::U8, shape: length, elements });
         }
         for parameter in &self.parameters {
             if parameter.name.starts_with(DOCUMENT_PREFIX) {
@@ -110,12 +102,7 @@ impl ModelFile {
             }
             check_finite(parameter)?;
             let elements = Elements::Values(&parameter.values);
-            sources.push(Source {
-                name: &parameter.name,
-                dtype: Dtype::F32,
-                shape: &parameter.shape,
-                elements,
-            });
+            sources.push(Source { name: &parameter.name, dtype: Dtype::F32, shape: &parameter.shape, elements });
         }
 
         let format_version = self.format_version.to_string();
@@ -136,11 +123,7 @@ impl ModelFile {
     /// [`Error::NotCellstate`] for the safetensors file of another program, [`Error::NewerFormat`]
     /// for a later format, [`Error::NonFinite`] unless `options` allow it; otherwise the first
     /// thing that is wrong.
-    pub fn from_bytes(
-        bytes: &[u8],
-        limits: &Limits,
-        options: ReadOptions,
-    ) -> Result<ModelFile, Error> {
+    pub fn from_bytes(bytes: &[u8], limits: &Limits, options: ReadOptions) -> Result<ModelFile, Error> {
         let mut format_version = 0;
         let file = safetensors::read_checked(bytes, limits, |metadata| {
             format_version = version(metadata)?;
@@ -150,9 +133,7 @@ impl ModelFile {
         metadata.remove(FORMAT);
         metadata.remove(CHECKSUM);
         metadata.remove(FORMAT_VERSION_FIELD);
-        let created_by = metadata
-            .remove(CREATED_BY)
-            .ok_or_else(|| missing(CREATED_BY))?;
+        let created_by = metadata.remove(CREATED_BY).ok_or_else(|| missing(CREATED_BY))?;
         let config = metadata.remove(CONFIG).ok_or_else(|| missing(CONFIG))?;
         if let Some((field, value)) = metadata.first_key_value() {
             return Err(Error::Metadata {
@@ -163,13 +144,8 @@ impl ModelFile {
         }
         json::check(CONFIG, &config, limits.json_depth)?;
 
-        let mut model = ModelFile {
-            format_version,
-            created_by,
-            config,
-            parameters: Vec::new(),
-            documents: BTreeMap::new(),
-        };
+        let mut model =
+            ModelFile { format_version, created_by, config, parameters: Vec::new(), documents: BTreeMap::new() };
         for tensor in file.tensors {
             match (tensor.dtype, tensor.name.strip_prefix(DOCUMENT_PREFIX)) {
                 (Dtype::F32, None) => {
@@ -188,9 +164,9 @@ impl ModelFile {
                     return Err(Error::Tensor {
                         tensor: tensor.name,
                         problem: format!(
-                            "has dtype {}, expected F32 for a parameter or U8 for a document named {DOCUMENT_PREFIX}<name>",
-                            dtype.name()
-                        ),
+                        "has dtype {}, expected F32 for a parameter or U8 for a document named {DOCUMENT_PREFIX}<name>",
+                        dtype.name()
+                    ),
                     })
                 }
             }
@@ -200,32 +176,22 @@ impl ModelFile {
 
     /// The digest of the parameters, see [`parameters_sha256`].
     pub fn parameters_sha256(&self) -> String {
-        parameters_sha256(self.parameters.iter().map(|parameter| {
-            (
-                parameter.name.as_str(),
-                parameter.shape.as_slice(),
-                parameter.values.as_slice(),
-            )
-        }))
+        parameters_sha256(
+            self.parameters
+                .iter()
+                .map(|parameter| (parameter.name.as_str(), parameter.shape.as_slice(), parameter.values.as_slice())),
+        )
     }
 }
 
 fn missing(field: &str) -> Error {
-    Error::Metadata {
-        field: field.to_owned(),
-        expected: "a text".to_owned(),
-        found: "missing".to_owned(),
-    }
+    Error::Metadata { field: field.to_owned(), expected: "a text".to_owned(), found: "missing".to_owned() }
 }
 
 /// The format version, if this version reads it.
 fn version(metadata: &BTreeMap<String, String>) -> Result<u32, Error> {
-    let text = metadata
-        .get(FORMAT_VERSION_FIELD)
-        .ok_or_else(|| missing(FORMAT_VERSION_FIELD))?;
-    let created_by = metadata
-        .get(CREATED_BY)
-        .ok_or_else(|| missing(CREATED_BY))?;
+    let text = metadata.get(FORMAT_VERSION_FIELD).ok_or_else(|| missing(FORMAT_VERSION_FIELD))?;
+    let created_by = metadata.get(CREATED_BY).ok_or_else(|| missing(CREATED_BY))?;
     check_created_by(created_by)?;
     match text.parse::<u32>() {
         Ok(version) if version > 0 && version.to_string() == *text => {
@@ -251,9 +217,7 @@ fn check_created_by(text: &str) -> Result<(), Error> {
     if text.is_empty() || text.len() > VERSION_CHARACTERS || !text.bytes().all(plausible) {
         return Err(Error::Metadata {
             field: CREATED_BY.to_owned(),
-            expected: format!(
-                "a package version of at most {VERSION_CHARACTERS} characters, like 1.4.0"
-            ),
+            expected: format!("a package version of at most {VERSION_CHARACTERS} characters, like 1.4.0"),
             found: quote(text),
         });
     }
@@ -263,11 +227,7 @@ fn check_created_by(text: &str) -> Result<(), Error> {
 fn check_finite(parameter: &Parameter) -> Result<(), Error> {
     match parameter.values.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
-        Some(index) => Err(Error::NonFinite {
-            tensor: parameter.name.clone(),
-            index,
-            value: parameter.values[index],
-        }),
+        Some(index) => Err(Error::NonFinite { tensor: parameter.name.clone(), index, value: parameter.values[index] }),
     }
 }
 
@@ -286,10 +246,7 @@ fn document(tensor: &Tensor<'_>, limits: &Limits) -> Result<String, Error> {
     if tensor.shape.len() != 1 {
         return Err(Error::Tensor {
             tensor: tensor.name.clone(),
-            problem: format!(
-                "has shape {:?}, expected one dimension for a document",
-                tensor.shape
-            ),
+            problem: format!("has shape {:?}, expected one dimension for a document", tensor.shape),
         });
     }
     let text = std::str::from_utf8(tensor.data).map_err(|error| Error::Json {
@@ -300,10 +257,7 @@ fn document(tensor: &Tensor<'_>, limits: &Limits) -> Result<String, Error> {
     json::check(&quote(&tensor.name), text, limits.json_depth)?;
     let mut copy = String::new();
     copy.try_reserve_exact(text.len())
-        .map_err(|_| Error::OutOfMemory {
-            what: "a document".to_owned(),
-            bytes: text.len() as u64,
-        })?;
+        .map_err(|_| Error::OutOfMemory { what: "a document".to_owned(), bytes: text.len() as u64 })?;
     copy.push_str(text);
     Ok(copy)
 }

@@ -105,9 +105,7 @@ impl Dtype {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Dtype::F32, Dtype::U8]
-            .into_iter()
-            .find(|dtype| dtype.name() == name)
+        [Dtype::F32, Dtype::U8].into_iter().find(|dtype| dtype.name() == name)
     }
 }
 
@@ -139,9 +137,7 @@ impl Tensor<'_> {
         }
         let mut values = reserved(self.data.len() / 4, "a tensor")?;
         values.extend(
-            self.data
-                .chunks_exact(4)
-                .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])),
+            self.data.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])),
         );
         Ok(values)
     }
@@ -159,10 +155,7 @@ pub struct File<'a> {
 impl<'a> File<'a> {
     /// The tensor of that name.
     pub fn tensor(&self, name: &str) -> Option<&Tensor<'a>> {
-        let index = self
-            .tensors
-            .binary_search_by(|tensor| tensor.name.as_str().cmp(name))
-            .ok()?;
+        let index = self.tensors.binary_search_by(|tensor| tensor.name.as_str().cmp(name)).ok()?;
         Some(&self.tensors[index])
     }
 }
@@ -185,9 +178,7 @@ pub(crate) fn read_checked<'a>(
 ) -> Result<File<'a>, Error> {
     let header = Header::parse(bytes, limits)?;
     if !header.is_cellstate() {
-        return Err(Error::NotCellstate {
-            contents: header.contents(),
-        });
+        return Err(Error::NotCellstate { contents: header.contents() });
     }
     look(&header.metadata)?;
     header.into_verified_file(bytes)
@@ -216,10 +207,7 @@ pub fn read_plain<'a>(bytes: &'a [u8], limits: &Limits) -> Result<File<'a>, Erro
 ///
 /// A tensor whose data do not fit its shape, an empty or repeated one, a name that cannot be used,
 /// anything above the default [`Limits`] but the size of the file; [`Error::OutOfMemory`].
-pub fn write(
-    tensors: &[Tensor<'_>],
-    metadata: &BTreeMap<String, String>,
-) -> Result<Vec<u8>, Error> {
+pub fn write(tensors: &[Tensor<'_>], metadata: &BTreeMap<String, String>) -> Result<Vec<u8>, Error> {
     let sources = tensors
         .iter()
         .map(|tensor| Source {
@@ -229,27 +217,14 @@ pub fn write(
             elements: Elements::Bytes(tensor.data),
         })
         .collect();
-    let fields = metadata
-        .iter()
-        .map(|(field, value)| (field.as_str(), value.as_str()))
-        .collect();
+    let fields = metadata.iter().map(|(field, value)| (field.as_str(), value.as_str())).collect();
     write_sources(sources, fields)
 }
 
 /// `Err` if `found` is above `limit`.
-fn at_most(
-    what: impl FnOnce() -> String,
-    found: u64,
-    limit: u64,
-    limit_name: &'static str,
-) -> Result<(), Error> {
+fn at_most(what: impl FnOnce() -> String, found: u64, limit: u64, limit_name: &'static str) -> Result<(), Error> {
     if found > limit {
-        return Err(Error::TooLarge {
-            what: what(),
-            found,
-            limit,
-            limit_name,
-        });
+        return Err(Error::TooLarge { what: what(), found, limit, limit_name });
     }
     Ok(())
 }
@@ -261,15 +236,8 @@ fn size_in_bytes(shape: &[u64], dtype: Dtype) -> Result<u64, String> {
     }
     shape
         .iter()
-        .try_fold(dtype.bytes() as u64, |size, &dimension| {
-            size.checked_mul(dimension)
-        })
-        .ok_or_else(|| {
-            format!(
-                "has shape {shape:?}, expected less than 2^64 bytes of {}",
-                dtype.name()
-            )
-        })
+        .try_fold(dtype.bytes() as u64, |size, &dimension| size.checked_mul(dimension))
+        .ok_or_else(|| format!("has shape {shape:?}, expected less than 2^64 bytes of {}", dtype.name()))
 }
 
 /// SHA-256 of `bytes` with the digits at `digits..digits + 64` read as zeros.
@@ -282,12 +250,7 @@ fn checksum(bytes: &[u8], digits: usize) -> String {
 }
 
 /// The name of a tensor or of a metadata field (`what`) has 1 to `limits.name_bytes` bytes.
-fn check_name(
-    what: &'static str,
-    name: &str,
-    limits: &Limits,
-    offset: Option<u64>,
-) -> Result<(), Error> {
+fn check_name(what: &'static str, name: &str, limits: &Limits, offset: Option<u64>) -> Result<(), Error> {
     if name.is_empty() {
         return Err(Error::NoName { what, offset });
     }

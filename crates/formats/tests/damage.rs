@@ -18,16 +18,9 @@ fn load(bytes: &[u8]) -> Result<ModelFile, Error> {
     let start = Instant::now();
     let model = ModelFile::from_bytes(bytes, &limits, ReadOptions::default());
     let time = start.elapsed();
-    assert!(
-        bytes.len() > 64 << 10 || time < SMALL_FILE_TIME,
-        "{time:?} for {} bytes",
-        bytes.len()
-    );
+    assert!(bytes.len() > 64 << 10 || time < SMALL_FILE_TIME, "{time:?} for {} bytes", bytes.len());
     let container = read(bytes, &limits).is_ok();
-    assert!(
-        container || model.is_err(),
-        "a model was read from no container"
-    );
+    assert!(container || model.is_err(), "a model was read from no container");
     assert!(!container || read_plain(bytes, &limits).is_ok());
     if let Err(error) = &model {
         let text = error.to_string();
@@ -40,11 +33,7 @@ fn load(bytes: &[u8]) -> Result<ModelFile, Error> {
 /// About 20,000 bytes with everything a model file can have.
 fn subject() -> Vec<u8> {
     let bytes = model(350).to_bytes().unwrap();
-    assert!(
-        (19_000..21_000).contains(&bytes.len()),
-        "{} bytes",
-        bytes.len()
-    );
+    assert!((19_000..21_000).contains(&bytes.len()), "{} bytes", bytes.len());
     assert!(load(&bytes).is_ok());
     bytes
 }
@@ -55,16 +44,9 @@ fn truncation_at_every_byte_is_reported() {
     let start = Instant::now();
     for length in 0..bytes.len() {
         let error = load(&bytes[..length]).unwrap_err();
-        assert!(
-            matches!(error, Error::Truncated { found, .. } if found == length as u64),
-            "cut to {length}: {error}"
-        );
+        assert!(matches!(error, Error::Truncated { found, .. } if found == length as u64), "cut to {length}: {error}");
     }
-    println!(
-        "{} truncations reported in {:?}",
-        bytes.len(),
-        start.elapsed()
-    );
+    println!("{} truncations reported in {:?}", bytes.len(), start.elapsed());
 }
 
 #[test]
@@ -76,11 +58,7 @@ fn a_flip_of_every_bit_is_reported() {
         assert!(load(&bytes).is_err(), "bit {bit} can flip unnoticed");
         bytes[bit / 8] ^= 1 << (bit % 8);
     }
-    println!(
-        "{} flips reported in {:?}",
-        bytes.len() * 8,
-        start.elapsed()
-    );
+    println!("{} flips reported in {:?}", bytes.len() * 8, start.elapsed());
 }
 
 #[test]
@@ -88,9 +66,7 @@ fn small_hostile_files_are_refused_in_time() {
     const ROOM: usize = (64 << 10) - 400;
     let repeated = |text: &str| text.repeat(ROOM / text.len());
     let entries: String = (0..ROOM / 64)
-        .map(|index| {
-            format!(",\"{index}\":{{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}")
-        })
+        .map(|index| format!(",\"{index}\":{{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}"))
         .collect();
     let headers = [
         model_header("{}", &entries),
@@ -100,10 +76,7 @@ fn small_hostile_files_are_refused_in_time() {
         format!("{{\"{}", repeated("\\u0000")),
         format!("{{\"{}\":1}}", repeated("é")),
         format!("{{\"a\":{{\"shape\":[{}", repeated("9")),
-        format!(
-            "{{\"__metadata__\":{{{}\"z\":\"\"}}}}",
-            repeated("\"\\u0061\":\"\",")
-        ),
+        format!("{{\"__metadata__\":{{{}\"z\":\"\"}}}}", repeated("\"\\u0061\":\"\",")),
         format!("{{{}", repeated(" ")),
         repeated("{\"a\":"),
     ];
@@ -123,20 +96,12 @@ const MEANINGFUL: &[u8] = b"{}[]\",:\\0123456789 eE.-+_uFUan\n\t\x00\xff";
 fn change(mut bytes: Vec<u8>, changes: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> {
     // Most of them in the first half of the kilobyte: there the header is.
     for &(place, kind, value) in changes {
-        let window = if kind % 2 == 0 {
-            bytes.len()
-        } else {
-            bytes.len().min(600)
-        };
+        let window = if kind % 2 == 0 { bytes.len() } else { bytes.len().min(600) };
         if window == 0 {
             break;
         }
         let at = place.index(window);
-        let value = if value % 4 == 0 {
-            value
-        } else {
-            MEANINGFUL[usize::from(value) % MEANINGFUL.len()]
-        };
+        let value = if value % 4 == 0 { value } else { MEANINGFUL[usize::from(value) % MEANINGFUL.len()] };
         match kind {
             0 | 1 => bytes[at] = value,
             2 => drop(bytes.remove(at)),

@@ -81,15 +81,11 @@ fn a_leftover_of_an_hour_ago_is_removed() {
     let folder = folder("leftover");
     for (name, minutes) in [(".a.1-0.tmp", 61), (".a.1-1.tmp", 59), (".b.1-0.tmp", 61)] {
         let file = fs::File::create(folder.join(name)).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_secs(60 * minutes))
-            .unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(60 * minutes)).unwrap();
     }
     fs::create_dir(folder.join(".a.1-2.tmp")).unwrap();
     write_atomic(&folder.join("a"), b"new").unwrap();
-    assert_eq!(
-        names(&folder),
-        [".a.1-1.tmp", ".a.1-2.tmp", ".b.1-0.tmp", "a"]
-    );
+    assert_eq!(names(&folder), [".a.1-1.tmp", ".a.1-2.tmp", ".b.1-0.tmp", "a"]);
 }
 
 #[test]
@@ -97,18 +93,9 @@ fn a_folder_in_the_way_is_refused_by_the_check_and_by_the_save() {
     let folder = folder("folder");
     let path = folder.join("model");
     fs::create_dir(&path).unwrap();
-    for error in [
-        check_writable(&path).unwrap_err(),
-        write_atomic(&path, b"new").unwrap_err(),
-    ] {
+    for error in [check_writable(&path).unwrap_err(), write_atomic(&path, b"new").unwrap_err()] {
         assert!(matches!(error, Error::Path { .. }));
-        assert_eq!(
-            error.to_string(),
-            format!(
-                "{}: expected a file or nothing, found a folder",
-                path.display()
-            )
-        );
+        assert_eq!(error.to_string(), format!("{}: expected a file or nothing, found a folder", path.display()));
     }
     assert_eq!(names(&folder), ["model"]);
 }
@@ -116,23 +103,10 @@ fn a_folder_in_the_way_is_refused_by_the_check_and_by_the_save() {
 #[test]
 fn a_missing_folder_is_noticed_before_training() {
     let path = folder("missing").join("none").join("model");
-    for error in [
-        check_writable(&path).unwrap_err(),
-        write_atomic(&path, b"new").unwrap_err(),
-    ] {
-        let Error::Io {
-            step: Step::CreateTemporaryFile,
-            source,
-            ..
-        } = &error
-        else {
-            panic!("{error}")
-        };
+    for error in [check_writable(&path).unwrap_err(), write_atomic(&path, b"new").unwrap_err()] {
+        let Error::Io { step: Step::CreateTemporaryFile, source, .. } = &error else { panic!("{error}") };
         assert_eq!(source.kind(), io::ErrorKind::NotFound);
-        assert!(error.to_string().starts_with(&format!(
-            "{}: could not create temporary file: ",
-            path.display()
-        )));
+        assert!(error.to_string().starts_with(&format!("{}: could not create temporary file: ", path.display())));
     }
 }
 
@@ -140,10 +114,8 @@ fn a_missing_folder_is_noticed_before_training() {
 fn a_file_used_as_a_folder_is_refused() {
     let path = folder("no-folder").join("file");
     fs::write(&path, b"").unwrap();
-    for error in [
-        check_writable(&path.join("model")).unwrap_err(),
-        write_atomic(&path.join("model"), b"").unwrap_err(),
-    ] {
+    for error in [check_writable(&path.join("model")).unwrap_err(), write_atomic(&path.join("model"), b"").unwrap_err()]
+    {
         assert!(matches!(error, Error::Io { .. }), "{error}");
     }
 }
@@ -156,17 +128,8 @@ fn a_read_only_file_is_not_replaced() {
     let mut read_only = writable.clone();
     read_only.set_readonly(true);
     fs::set_permissions(&path, read_only).unwrap();
-    for error in [
-        check_writable(&path).unwrap_err(),
-        write_atomic(&path, b"new").unwrap_err(),
-    ] {
-        assert_eq!(
-            error.to_string(),
-            format!(
-                "{}: expected a writable file, found a read-only one",
-                path.display()
-            )
-        );
+    for error in [check_writable(&path).unwrap_err(), write_atomic(&path, b"new").unwrap_err()] {
+        assert_eq!(error.to_string(), format!("{}: expected a writable file, found a read-only one", path.display()));
     }
     assert_eq!(fs::read(&path).unwrap(), b"old");
     fs::set_permissions(&path, writable).unwrap();
@@ -189,32 +152,17 @@ fn reading_is_bounded() {
     let folder = folder("bounded");
     let path = folder.join("model");
     fs::write(&path, b"12345").unwrap();
-    let limits = |file_bytes| Limits {
-        file_bytes,
-        ..Limits::default()
-    };
+    let limits = |file_bytes| Limits { file_bytes, ..Limits::default() };
     assert_eq!(read_bounded(&path, &limits(5)).unwrap(), b"12345");
     let error = read_bounded(&path, &limits(4)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!(
-            "size in bytes of {} is 5, expected at most 4 (limit file_bytes)",
-            path.display()
-        )
+        format!("size in bytes of {} is 5, expected at most 4 (limit file_bytes)", path.display())
     );
     let error = read_bounded(&folder, &limits(5)).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("{}: expected a file, found a folder", folder.display())
-    );
+    assert_eq!(error.to_string(), format!("{}: expected a file, found a folder", folder.display()));
     let error = read_bounded(&folder.join("none"), &limits(5)).unwrap_err();
-    assert!(matches!(
-        error,
-        Error::Io {
-            step: Step::Read,
-            ..
-        }
-    ));
+    assert!(matches!(error, Error::Io { step: Step::Read, .. }));
 }
 
 #[cfg(unix)]
@@ -266,47 +214,25 @@ mod unix {
             check_writable(&folder.join("latest")).unwrap_err(),
             write_atomic(&folder.join("latest"), b"new").unwrap_err(),
         ] {
-            assert!(
-                matches!(
-                    error,
-                    Error::Io {
-                        step: Step::ReadTarget,
-                        ..
-                    }
-                ),
-                "{error}"
-            );
+            assert!(matches!(error, Error::Io { step: Step::ReadTarget, .. }), "{error}");
         }
     }
 
     #[test]
     fn devices_and_pipes_are_neither_replaced_nor_read() {
         let pipe = folder("pipe").join("pipe");
-        assert!(Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success());
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         for path in [Path::new("/dev/null"), &pipe] {
-            for error in [
-                check_writable(path).unwrap_err(),
-                write_atomic(path, b"new").unwrap_err(),
-            ] {
+            for error in [check_writable(path).unwrap_err(), write_atomic(path, b"new").unwrap_err()] {
                 assert_eq!(
                     error.to_string(),
-                    format!(
-                        "{}: expected a file or nothing, found a device, pipe or socket",
-                        path.display()
-                    )
+                    format!("{}: expected a file or nothing, found a device, pipe or socket", path.display())
                 );
             }
             let error = read_bounded(path, &Limits::default()).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                format!(
-                    "{}: expected a file, found a device, pipe or socket",
-                    path.display()
-                )
+                format!("{}: expected a file, found a device, pipe or socket", path.display())
             );
         }
     }
@@ -324,16 +250,7 @@ mod unix {
         if !superuser {
             for result in results {
                 let error = result.unwrap_err();
-                assert!(
-                    matches!(
-                        error,
-                        Error::Io {
-                            step: Step::CreateTemporaryFile,
-                            ..
-                        }
-                    ),
-                    "{error}"
-                );
+                assert!(matches!(error, Error::Io { step: Step::CreateTemporaryFile, .. }), "{error}");
             }
             assert_eq!(fs::read(&path).unwrap(), b"old");
         }

@@ -42,10 +42,7 @@ fn growth_of_one_file() {
 fn memory_is_bounded_by_the_size_of_the_file() {
     let mut large = model(10);
     large.parameters.push(parameter("large", &[16 << 20]));
-    large.documents.insert(
-        "words".to_owned(),
-        format!("[{}0]", "\"word\",".repeat(1 << 20)),
-    );
+    large.documents.insert("words".to_owned(), format!("[{}0]", "\"word\",".repeat(1 << 20)));
     let wide = |text: &str| text.repeat((15 << 20) / text.len());
     let wide_config = |json: &str| {
         let header = model_header("?", "").replace("\"?\"", json);
@@ -59,58 +56,20 @@ fn memory_is_bounded_by_the_size_of_the_file() {
         })
         .collect();
     let fields = |count: usize| {
-        let fields: String = (0..count)
-            .map(|index| format!("\"{index}\":\"\","))
-            .collect();
+        let fields: String = (0..count).map(|index| format!("\"{index}\":\"\",")).collect();
         file(&format!("{{\"__metadata__\":{{{fields}\"z\":\"\"}}}}"), b"")
     };
     let files = [
         ("64 MiB of parameters", large.to_bytes().unwrap(), "read"),
-        (
-            "a plain configuration",
-            wide_config(&format!("\"\\\"{}\\\"\"", wide("a"))),
-            "read",
-        ),
-        (
-            "a configuration of escapes",
-            wide_config(&format!("\"\\\"{}\\\"\"", wide("\\u0061"))),
-            "read",
-        ),
-        (
-            "a configuration of brackets",
-            wide_config(&format!("\"{}\"", wide("["))),
-            "nesting of config",
-        ),
-        (
-            "4,095 wide names",
-            seal(file(&model_header("{}", &entries), &[b'1'; 4095])),
-            "tensor \"0000",
-        ),
-        (
-            "one wide name",
-            file(&format!("{{\"{}\":{{}}}}", wide("\\u0001")), b""),
-            "length in bytes of the name",
-        ),
-        (
-            "one wide field",
-            file(&format!("{{\"a\":{{\"{}\":1}}}}", wide("\u{7f}")), b""),
-            "tensor \"a\" has a field",
-        ),
-        (
-            "one wide number",
-            file(&format!("{{\"a\":{{\"shape\":[{}]}}}}", wide("9")), b""),
-            "header is not valid",
-        ),
-        (
-            "millions of fields",
-            fields(1_000_000),
-            "number of metadata fields",
-        ),
-        (
-            "millions of dimensions",
-            file(&format!("{{\"a\":{{\"shape\":[{}1]}}}}", wide("1,")), b""),
-            "rank of tensor",
-        ),
+        ("a plain configuration", wide_config(&format!("\"\\\"{}\\\"\"", wide("a"))), "read"),
+        ("a configuration of escapes", wide_config(&format!("\"\\\"{}\\\"\"", wide("\\u0061"))), "read"),
+        ("a configuration of brackets", wide_config(&format!("\"{}\"", wide("["))), "nesting of config"),
+        ("4,095 wide names", seal(file(&model_header("{}", &entries), &[b'1'; 4095])), "tensor \"0000"),
+        ("one wide name", file(&format!("{{\"{}\":{{}}}}", wide("\\u0001")), b""), "length in bytes of the name"),
+        ("one wide field", file(&format!("{{\"a\":{{\"{}\":1}}}}", wide("\u{7f}")), b""), "tensor \"a\" has a field"),
+        ("one wide number", file(&format!("{{\"a\":{{\"shape\":[{}]}}}}", wide("9")), b""), "header is not valid"),
+        ("millions of fields", fields(1_000_000), "number of metadata fields"),
+        ("millions of dimensions", file(&format!("{{\"a\":{{\"shape\":[{}1]}}}}", wide("1,")), b""), "rank of tensor"),
     ];
     drop(large);
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("memory.safetensors");
@@ -130,16 +89,8 @@ fn memory_is_bounded_by_the_size_of_the_file() {
         let (grown, text) = measured.split_once(' ').unwrap();
         let grown: u64 = grown.parse().unwrap();
         let allowed = bytes.len() as u64 * 11 / 10 + (16 << 20);
-        println!(
-            "{name}: {} KiB for a file of {} KiB",
-            grown >> 10,
-            bytes.len() >> 10
-        );
-        assert!(
-            text.starts_with(result),
-            "{name}: {}",
-            &text[..text.len().min(200)]
-        );
+        println!("{name}: {} KiB for a file of {} KiB", grown >> 10, bytes.len() >> 10);
+        assert!(text.starts_with(result), "{name}: {}", &text[..text.len().min(200)]);
         assert!(grown <= allowed, "{name}: {grown} bytes, allowed {allowed}");
     }
     fs::remove_file(&path).unwrap();

@@ -4,9 +4,7 @@ mod common;
 
 use std::collections::{BTreeMap, HashMap};
 
-use cellstate_formats::{
-    parameters_sha256, Error, Limits, ModelFile, Parameter, ReadOptions, FORMAT_VERSION,
-};
+use cellstate_formats::{parameters_sha256, Error, Limits, ModelFile, Parameter, ReadOptions, FORMAT_VERSION};
 use common::{cases, file, model, model_header, parameter, seal};
 use proptest::prelude::*;
 
@@ -32,11 +30,7 @@ fn the_same_model_gives_the_same_bytes_in_any_order() {
 
 #[test]
 fn a_model_without_parameters_and_documents_is_a_file_too() {
-    let empty = ModelFile {
-        parameters: Vec::new(),
-        documents: BTreeMap::new(),
-        ..model(1)
-    };
+    let empty = ModelFile { parameters: Vec::new(), documents: BTreeMap::new(), ..model(1) };
     assert_eq!(load(&empty.to_bytes().unwrap()).unwrap(), empty);
 }
 
@@ -49,50 +43,28 @@ fn the_reference_implementation_reads_equal_values() {
     assert_eq!(metadata["config"], model.config);
     assert_eq!(metadata["format"], "cellstate");
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    assert_eq!(
-        tensors.len(),
-        model.parameters.len() + model.documents.len()
-    );
+    assert_eq!(tensors.len(), model.parameters.len() + model.documents.len());
     for parameter in &model.parameters {
         let view = tensors.tensor(&parameter.name).unwrap();
         assert_eq!(view.dtype(), safetensors::Dtype::F32);
         assert_eq!(view.shape(), parameter.shape);
-        let values: Vec<f32> = view
-            .data()
-            .chunks(4)
-            .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
-            .collect();
+        let values: Vec<f32> =
+            view.data().chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
         assert_eq!(values, parameter.values);
     }
     for (name, text) in &model.documents {
-        assert_eq!(
-            tensors.tensor(&format!("document.{name}")).unwrap().data(),
-            text.as_bytes()
-        );
+        assert_eq!(tensors.tensor(&format!("document.{name}")).unwrap().data(), text.as_bytes());
     }
 }
 
 #[test]
 fn a_newer_format_names_both_versions() {
-    let header = model_header(
-        "{}",
-        r#","w":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}"#,
-    )
-    .replace(r#""format_version":"1""#, r#""format_version":"3""#)
-    .replace(r#""created_by":"0.1.0""#, r#""created_by":"1.4.0""#);
+    let header = model_header("{}", r#","w":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}"#)
+        .replace(r#""format_version":"1""#, r#""format_version":"3""#)
+        .replace(r#""created_by":"0.1.0""#, r#""created_by":"1.4.0""#);
     let error = load(&seal(file(&header, b"12"))).unwrap_err();
-    assert!(matches!(
-        error,
-        Error::NewerFormat {
-            file: 3,
-            supported: FORMAT_VERSION,
-            ..
-        }
-    ));
-    assert_eq!(
-        error.to_string(),
-        "made by cellstate 1.4.0 with format 3, this version reads up to format 1"
-    );
+    assert!(matches!(error, Error::NewerFormat { file: 3, supported: FORMAT_VERSION, .. }));
+    assert_eq!(error.to_string(), "made by cellstate 1.4.0 with format 3, this version reads up to format 1");
 }
 
 #[test]
@@ -125,9 +97,7 @@ fn every_field_of_the_metadata_is_checked() {
 #[test]
 fn every_tensor_is_a_parameter_or_a_document() {
     let entry = |name: &str, dtype: &str, shape: &str, size: usize| {
-        format!(
-            ",\"{name}\":{{\"data_offsets\":[0,{size}],\"dtype\":\"{dtype}\",\"shape\":{shape}}}"
-        )
+        format!(",\"{name}\":{{\"data_offsets\":[0,{size}],\"dtype\":\"{dtype}\",\"shape\":{shape}}}")
     };
     let table: [(String, &[u8], &str); 9] = [
         (entry("w", "U8", "[1]", 1), b"1", "tensor \"w\" has dtype U8, expected F32 for a parameter or U8 for a document named document.<name>"),
@@ -150,18 +120,9 @@ fn every_tensor_is_a_parameter_or_a_document() {
 fn a_deep_configuration_is_refused() {
     let config = "[".repeat(100_000);
     let error = load(&seal(file(&model_header(&config, ""), b""))).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "nesting of config is 100000, expected at most 64 (limit json_depth)"
-    );
+    assert_eq!(error.to_string(), "nesting of config is 100000, expected at most 64 (limit json_depth)");
     let error = ModelFile { config, ..model(1) }.to_bytes().unwrap_err();
-    assert!(matches!(
-        error,
-        Error::TooLarge {
-            limit_name: "json_depth",
-            ..
-        }
-    ));
+    assert!(matches!(error, Error::TooLarge { limit_name: "json_depth", .. }));
 }
 
 #[test]
@@ -169,24 +130,13 @@ fn a_wrong_checksum_shows_both_and_a_missing_end_is_named() {
     let mut bytes = model(3).to_bytes().unwrap();
     let length = bytes.len();
     let error = load(&bytes[..length - 7]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "the file has {} bytes, expected {length}: its end is missing",
-            length - 7
-        )
-    );
+    assert_eq!(error.to_string(), format!("the file has {} bytes, expected {length}: its end is missing", length - 7));
     bytes.push(0);
-    assert!(matches!(
-        load(&bytes).unwrap_err(),
-        Error::TrailingBytes { .. }
-    ));
+    assert!(matches!(load(&bytes).unwrap_err(), Error::TrailingBytes { .. }));
     bytes.pop();
     bytes[length - 1] ^= 1;
     let error = load(&bytes).unwrap_err();
-    let Error::Checksum { stated, computed } = &error else {
-        panic!("{error}")
-    };
+    let Error::Checksum { stated, computed } = &error else { panic!("{error}") };
     assert_ne!(stated, computed);
     assert_eq!(
         error.to_string(),
@@ -209,13 +159,8 @@ fn values_that_are_not_finite_are_never_written_and_read_on_request_only() {
         let payload = [0f32.to_le_bytes(), value.to_le_bytes()].concat();
         let bytes = seal(file(&model_header("{}", rest), &payload));
         let error = load(&bytes).unwrap_err();
-        assert!(
-            matches!(error, Error::NonFinite { index: 1, .. }),
-            "{error}"
-        );
-        let options = ReadOptions {
-            allow_non_finite: true,
-        };
+        assert!(matches!(error, Error::NonFinite { index: 1, .. }), "{error}");
+        let options = ReadOptions { allow_non_finite: true };
         let read = ModelFile::from_bytes(&bytes, &Limits::default(), options).unwrap();
         assert_eq!(read.parameters[0].values[1].to_bits(), value.to_bits());
     }
@@ -223,36 +168,11 @@ fn values_that_are_not_finite_are_never_written_and_read_on_request_only() {
 
 #[test]
 fn every_finite_bit_pattern_survives() {
-    let values = vec![
-        0.0,
-        -0.0,
-        f32::MIN_POSITIVE,
-        f32::from_bits(1),
-        -f32::from_bits(1),
-        f32::MAX,
-        f32::MIN,
-        f32::EPSILON,
-    ];
-    let parameters = vec![Parameter {
-        name: "w".to_owned(),
-        shape: vec![8],
-        values: values.clone(),
-    }];
-    let read = load(
-        &ModelFile {
-            parameters,
-            ..model(1)
-        }
-        .to_bytes()
-        .unwrap(),
-    )
-    .unwrap();
-    let bits = |values: &[f32]| {
-        values
-            .iter()
-            .map(|value| value.to_bits())
-            .collect::<Vec<_>>()
-    };
+    let values =
+        vec![0.0, -0.0, f32::MIN_POSITIVE, f32::from_bits(1), -f32::from_bits(1), f32::MAX, f32::MIN, f32::EPSILON];
+    let parameters = vec![Parameter { name: "w".to_owned(), shape: vec![8], values: values.clone() }];
+    let read = load(&ModelFile { parameters, ..model(1) }.to_bytes().unwrap()).unwrap();
+    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&read.parameters[0].values), bits(&values));
 }
 
@@ -267,11 +187,8 @@ fn models_that_cannot_be_read_back_are_not_written() {
         with(&|model| model.format_version = 2),
         "metadata field \"format_version\" is 2, expected 1, the only one that is written"
     );
-    assert!(with(&|model| model.created_by.clear())
-        .starts_with("metadata field \"created_by\" is \"\""));
-    assert!(
-        with(&|model| model.config = "{a}".to_owned()).starts_with("config is not valid at byte 1")
-    );
+    assert!(with(&|model| model.created_by.clear()).starts_with("metadata field \"created_by\" is \"\""));
+    assert!(with(&|model| model.config = "{a}".to_owned()).starts_with("config is not valid at byte 1"));
     assert!(with(&|model| model.config.clear()).starts_with("config is not valid at byte 0"));
     assert!(with(&|model| {
         model.documents.insert("x".to_owned(), "NaN".to_owned());
@@ -319,10 +236,7 @@ fn the_digest_is_the_documented_one() {
     let mut reversed = parameters;
     reversed.reverse();
     assert_eq!(parameters_sha256(reversed), expected);
-    assert_eq!(
-        parameters_sha256([]),
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    );
+    assert_eq!(parameters_sha256([]), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 
     let long: Vec<f32> = (0..10_000).map(|index| index as f32).collect();
     assert_eq!(
@@ -347,13 +261,8 @@ fn models() -> impl Strategy<Value = ModelFile> {
     let shape = prop::collection::vec(1usize..6, 0..4);
     let parameters = prop::collection::btree_map("[a-z0-9_./é]{1,20}", (shape, any::<u32>()), 0..8);
     let documents = prop::collection::btree_map("\\PC{1,10}", "\\PC{0,40}", 0..4);
-    (
-        "[0-9]{1,2}\\.[0-9]\\.[0-9](-beta\\.[0-9])?",
-        "\\PC{0,30}",
-        parameters,
-        documents,
-    )
-        .prop_map(|(created_by, config, parameters, documents)| ModelFile {
+    ("[0-9]{1,2}\\.[0-9]\\.[0-9](-beta\\.[0-9])?", "\\PC{0,30}", parameters, documents).prop_map(
+        |(created_by, config, parameters, documents)| ModelFile {
             format_version: FORMAT_VERSION,
             created_by,
             config: serde_json::to_string(&config).unwrap(),
@@ -363,21 +272,16 @@ fn models() -> impl Strategy<Value = ModelFile> {
                 .map(|(name, (shape, seed))| {
                     let count = shape.iter().product::<usize>() as u32;
                     // Any bits but those of an infinity or of no number.
-                    let bits = |index: u32| {
-                        f32::from_bits(seed.wrapping_mul(2 * index + 1) & !0x0080_0000)
-                    };
-                    Parameter {
-                        name,
-                        shape,
-                        values: (0..count).map(bits).collect(),
-                    }
+                    let bits = |index: u32| f32::from_bits(seed.wrapping_mul(2 * index + 1) & !0x0080_0000);
+                    Parameter { name, shape, values: (0..count).map(bits).collect() }
                 })
                 .collect(),
             documents: documents
                 .into_iter()
                 .map(|(name, text)| (name, serde_json::to_string(&[text]).unwrap()))
                 .collect(),
-        })
+        },
+    )
 }
 
 proptest! {

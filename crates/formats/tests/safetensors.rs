@@ -10,12 +10,7 @@ use common::{cases, file};
 use proptest::prelude::*;
 
 fn tensor<'a>(name: &str, dtype: Dtype, shape: &[usize], data: &'a [u8]) -> Tensor<'a> {
-    Tensor {
-        name: name.to_owned(),
-        dtype,
-        shape: shape.to_vec(),
-        data,
-    }
+    Tensor { name: name.to_owned(), dtype, shape: shape.to_vec(), data }
 }
 
 fn cellstate() -> BTreeMap<String, String> {
@@ -42,14 +37,8 @@ fn the_layout_is_as_documented() {
         \"c\":{\"data_offsets\":[4,12],\"dtype\":\"F32\",\"shape\":[1,2]},\
         \"document.z\":{\"data_offsets\":[13,16],\"dtype\":\"U8\",\"shape\":[3]}}";
     let padded = header.to_owned() + &" ".repeat(header.len().next_multiple_of(8) - header.len());
-    let expected = file(
-        &padded,
-        b"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0cuabc",
-    );
-    assert_eq!(
-        String::from_utf8_lossy(&bytes),
-        String::from_utf8_lossy(&expected)
-    );
+    let expected = file(&padded, b"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0cuabc");
+    assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&expected));
     assert_eq!(bytes, expected);
     assert_eq!(bytes, common::seal(bytes.clone()));
 }
@@ -59,10 +48,7 @@ fn values_start_at_a_multiple_of_four_in_the_file() {
     for length in 1..20 {
         let name = "n".repeat(length);
         let data = [0; 8];
-        let tensors = [
-            tensor("document.x", Dtype::U8, &[3], b"{ }"),
-            tensor(&name, Dtype::F32, &[2], &data),
-        ];
+        let tensors = [tensor("document.x", Dtype::U8, &[3], b"{ }"), tensor(&name, Dtype::F32, &[2], &data)];
         let bytes = write(&tensors, &cellstate()).unwrap();
         let file = read(&bytes, &Limits::default()).unwrap();
         let found = file.tensor(&name).unwrap();
@@ -120,20 +106,12 @@ fn a_file_of_another_program_can_be_read_plainly() {
     assert!(found.metadata.is_empty());
     assert_eq!(
         found.tensors,
-        [
-            tensor("b🐝", Dtype::U8, &[3], b"abc"),
-            tensor("w", Dtype::F32, &[2], b"\x00\x00\x80\x3f\x00\x00\x00\xc0")
-        ]
+        [tensor("b🐝", Dtype::U8, &[3], b"abc"), tensor("w", Dtype::F32, &[2], b"\x00\x00\x80\x3f\x00\x00\x00\xc0")]
     );
     assert_eq!(found.tensor("w").unwrap().values().unwrap(), [1.0, -2.0]);
     assert!(found.tensor("x").is_none());
     assert_eq!(
-        found
-            .tensor("b🐝")
-            .unwrap()
-            .values()
-            .unwrap_err()
-            .to_string(),
+        found.tensor("b🐝").unwrap().values().unwrap_err().to_string(),
         "tensor \"b🐝\" has dtype U8, expected F32"
     );
 }
@@ -150,11 +128,8 @@ fn a_plain_read_still_verifies_a_cellstate_file() {
 #[test]
 fn hostile_headers_are_refused_with_the_reason() {
     let entry = |fields: &str| format!("{{\"a\":{{{fields}}}}}");
-    let f32 = |shape: &str, offsets: &str| {
-        entry(&format!(
-            "\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":{offsets}"
-        ))
-    };
+    let f32 =
+        |shape: &str, offsets: &str| entry(&format!("\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":{offsets}"));
     let two = |first: &str, second: &str| {
         format!(
             "{{\"a\":{{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":{first}}},\"b\":{{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":{second}}}}}"
@@ -162,19 +137,11 @@ fn hostile_headers_are_refused_with_the_reason() {
     };
     let wide = "x".repeat(257);
     let many: Vec<String> = (0..4097)
-        .map(|i| {
-            format!(
-                "\"{i}\":{{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[{i},{}]}}",
-                i + 1
-            )
-        })
+        .map(|i| format!("\"{i}\":{{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[{i},{}]}}", i + 1))
         .collect();
     let fields: Vec<String> = (0..1025).map(|i| format!("\"{i}\":\"\"")).collect();
     let deep = "[".repeat(100_000);
-    let long_dtype = entry(&format!(
-        "\"dtype\":\"{}\",\"shape\":[1],\"data_offsets\":[0,1]",
-        "F".repeat(1000)
-    ));
+    let long_dtype = entry(&format!("\"dtype\":\"{}\",\"shape\":[1],\"data_offsets\":[0,1]", "F".repeat(1000)));
 
     // Header, length of the payload, the whole message.
     let table: Vec<(String, usize, String)> = vec![
@@ -280,21 +247,14 @@ fn hostile_lengths_are_refused_with_the_reason() {
         assert_eq!(plain_error(&bytes).to_string(), expected);
     }
     // A length that no header limit forbids is still compared with the file.
-    let limits = Limits {
-        header_bytes: u64::MAX,
-        ..Limits::default()
-    };
+    let limits = Limits { header_bytes: u64::MAX, ..Limits::default() };
     let error = read_plain(&with_length(u64::MAX, b"{}"), &limits).unwrap_err();
-    assert!(
-        matches!(error, Error::Truncated { found: 10, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Truncated { found: 10, .. }), "{error}");
 }
 
 #[test]
 fn every_limit_can_be_set() {
-    let header =
-        r#"{"__metadata__":{"xx":""},"a":{"dtype":"U8","shape":[1,1],"data_offsets":[0,1]}}"#;
+    let header = r#"{"__metadata__":{"xx":""},"a":{"dtype":"U8","shape":[1,1],"data_offsets":[0,1]}}"#;
     let bytes = file(header, b"1");
     let exact = Limits {
         file_bytes: bytes.len() as u64,
@@ -307,45 +267,17 @@ fn every_limit_can_be_set() {
     };
     assert!(read_plain(&bytes, &exact).is_ok());
     let tighter = [
-        Limits {
-            file_bytes: exact.file_bytes - 1,
-            ..exact.clone()
-        },
-        Limits {
-            header_bytes: exact.header_bytes - 1,
-            ..exact.clone()
-        },
-        Limits {
-            tensors: 0,
-            ..exact.clone()
-        },
-        Limits {
-            rank: 1,
-            ..exact.clone()
-        },
-        Limits {
-            name_bytes: 11,
-            ..exact.clone()
-        },
-        Limits {
-            metadata_fields: 0,
-            ..exact.clone()
-        },
+        Limits { file_bytes: exact.file_bytes - 1, ..exact.clone() },
+        Limits { header_bytes: exact.header_bytes - 1, ..exact.clone() },
+        Limits { tensors: 0, ..exact.clone() },
+        Limits { rank: 1, ..exact.clone() },
+        Limits { name_bytes: 11, ..exact.clone() },
+        Limits { metadata_fields: 0, ..exact.clone() },
     ];
-    let expected = [
-        "file_bytes",
-        "header_bytes",
-        "tensors",
-        "rank",
-        "name_bytes",
-        "metadata_fields",
-    ];
+    let expected = ["file_bytes", "header_bytes", "tensors", "rank", "name_bytes", "metadata_fields"];
     for (limits, name) in tighter.iter().zip(expected) {
         let error = read_plain(&bytes, limits).unwrap_err();
-        assert!(
-            matches!(error, Error::TooLarge { limit_name, .. } if limit_name == name),
-            "{error}"
-        );
+        assert!(matches!(error, Error::TooLarge { limit_name, .. } if limit_name == name), "{error}");
     }
 }
 
@@ -353,143 +285,58 @@ fn every_limit_can_be_set() {
 fn the_writer_refuses_what_the_reader_would_refuse() {
     let wide = "x".repeat(257);
     let names: Vec<String> = (0..4097).map(|index| index.to_string()).collect();
-    let many: Vec<_> = names
-        .iter()
-        .map(|name| tensor(name, Dtype::U8, &[1], b"1"))
-        .collect();
+    let many: Vec<_> = names.iter().map(|name| tensor(name, Dtype::U8, &[1], b"1")).collect();
     let table = [
-        (
-            vec![tensor("a", Dtype::U8, &[0], b"")],
-            "tensor \"a\" has shape [0], expected no dimension of 0",
-        ),
-        (
-            vec![tensor("a", Dtype::F32, &[2], b"1234567")],
-            "tensor \"a\" has 7 bytes of data, expected 8 for F32 [2]",
-        ),
+        (vec![tensor("a", Dtype::U8, &[0], b"")], "tensor \"a\" has shape [0], expected no dimension of 0"),
+        (vec![tensor("a", Dtype::F32, &[2], b"1234567")], "tensor \"a\" has 7 bytes of data, expected 8 for F32 [2]"),
         (
             vec![tensor("a", Dtype::U8, &[usize::MAX, 2], b"")],
             "tensor \"a\" has shape [18446744073709551615, 2], expected less than 2^64 bytes of U8",
         ),
-        (
-            vec![
-                tensor("a", Dtype::U8, &[1], b"1"),
-                tensor("a", Dtype::U8, &[1], b"1"),
-            ],
-            "tensor \"a\" appears twice",
-        ),
+        (vec![tensor("a", Dtype::U8, &[1], b"1"), tensor("a", Dtype::U8, &[1], b"1")], "tensor \"a\" appears twice"),
         (
             vec![tensor("__metadata__", Dtype::U8, &[1], b"1")],
             "tensor \"__metadata__\" has the name of the metadata, expected another one",
         ),
-        (
-            vec![tensor("", Dtype::U8, &[1], b"1")],
-            "tensor with an empty name, expected 1 byte or more",
-        ),
-        (
-            vec![tensor("a", Dtype::U8, &[1; 9], b"1")],
-            "rank of tensor \"a\" is 9, expected at most 8 (limit rank)",
-        ),
-        (
-            many,
-            "number of tensors is 4097, expected at most 4096 (limit tensors)",
-        ),
+        (vec![tensor("", Dtype::U8, &[1], b"1")], "tensor with an empty name, expected 1 byte or more"),
+        (vec![tensor("a", Dtype::U8, &[1; 9], b"1")], "rank of tensor \"a\" is 9, expected at most 8 (limit rank)"),
+        (many, "number of tensors is 4097, expected at most 4096 (limit tensors)"),
     ];
     for (tensors, expected) in table {
-        assert_eq!(
-            write(&tensors, &cellstate()).unwrap_err().to_string(),
-            expected
-        );
+        assert_eq!(write(&tensors, &cellstate()).unwrap_err().to_string(), expected);
     }
     let error = write(&[tensor(&wide, Dtype::U8, &[1], b"1")], &cellstate()).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::TooLarge {
-                limit_name: "name_bytes",
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, Error::TooLarge { limit_name: "name_bytes", .. }), "{error}");
 
     let metadata = |field: &str, value: String| BTreeMap::from([(field.to_owned(), value)]);
     let error = write(&[], &metadata("", String::new())).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::NoName {
-                what: "metadata field",
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, Error::NoName { what: "metadata field", .. }), "{error}");
     for value in ["x".repeat(17 << 20), "\"".repeat(9 << 20)] {
         let error = write(&[], &metadata("a", value)).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                Error::TooLarge {
-                    limit_name: "header_bytes",
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, Error::TooLarge { limit_name: "header_bytes", .. }), "{error}");
     }
-    let fields = (0..1024)
-        .map(|index| (index.to_string(), String::new()))
-        .collect();
+    let fields = (0..1024).map(|index| (index.to_string(), String::new())).collect();
     let error = write(&[], &fields).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::TooLarge {
-                limit_name: "metadata_fields",
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, Error::TooLarge { limit_name: "metadata_fields", .. }), "{error}");
 }
 
 /// Names and metadata of any characters; mixed types; one to three dimensions.
 fn tensors() -> impl Strategy<Value = BTreeMap<String, (bool, Vec<usize>, u8)>> {
-    let name =
-        "[a-z.\"\\\\\u{7f}é🐝\n]{1,12}".prop_filter("reserved", |name| name != "__metadata__");
+    let name = "[a-z.\"\\\\\u{7f}é🐝\n]{1,12}".prop_filter("reserved", |name| name != "__metadata__");
     let shape = prop::collection::vec(1usize..5, 0..4);
     prop::collection::btree_map(name, (any::<bool>(), shape, any::<u8>()), 0..6)
 }
 
 /// The content as the reference implementation reads it.
-type Reference = (
-    BTreeMap<String, String>,
-    BTreeMap<String, (String, Vec<usize>, Vec<u8>)>,
-);
+type Reference = (BTreeMap<String, String>, BTreeMap<String, (String, Vec<usize>, Vec<u8>)>);
 
 fn reference(bytes: &[u8]) -> Result<Reference, String> {
-    let (_, header) =
-        safetensors::SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
-    let tensors =
-        safetensors::SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    let metadata = header
-        .metadata()
-        .clone()
-        .unwrap_or_default()
-        .into_iter()
-        .collect();
+    let (_, header) = safetensors::SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let tensors = safetensors::SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
     let tensors = tensors
         .iter()
-        .map(|(name, view)| {
-            (
-                name.to_owned(),
-                (
-                    view.dtype().to_string(),
-                    view.shape().to_vec(),
-                    view.data().to_vec(),
-                ),
-            )
-        })
+        .map(|(name, view)| (name.to_owned(), (view.dtype().to_string(), view.shape().to_vec(), view.data().to_vec())))
         .collect();
     Ok((metadata, tensors))
 }
@@ -499,40 +346,15 @@ fn ours(bytes: &[u8]) -> Result<Reference, Error> {
     let tensors = file
         .tensors
         .into_iter()
-        .map(|tensor| {
-            (
-                tensor.name,
-                (
-                    tensor.dtype.name().to_owned(),
-                    tensor.shape,
-                    tensor.data.to_vec(),
-                ),
-            )
-        })
+        .map(|tensor| (tensor.name, (tensor.dtype.name().to_owned(), tensor.shape, tensor.data.to_vec())))
         .collect();
     Ok((file.metadata, tensors))
 }
 
 /// Headers with at most a few things wrong, and the length of the payload that they describe.
 fn almost_valid() -> impl Strategy<Value = (String, usize)> {
-    let name = prop::sample::select(vec![
-        "a",
-        "b",
-        "c",
-        "d",
-        "e",
-        "\\u0061",
-        "é",
-        "\\ud83d\\udc1d",
-        "__metadata__",
-    ]);
-    let dtype = prop::sample::select(vec![
-        ("U8", 1),
-        ("U8", 1),
-        ("F32", 4),
-        ("F32", 4),
-        ("F16", 2),
-    ]);
+    let name = prop::sample::select(vec!["a", "b", "c", "d", "e", "\\u0061", "é", "\\ud83d\\udc1d", "__metadata__"]);
+    let dtype = prop::sample::select(vec![("U8", 1), ("U8", 1), ("F32", 4), ("F32", 4), ("F16", 2)]);
     let shape = prop::collection::vec(1usize..4, 0..3);
     // 0 to 9 are mistakes, everything above is none.
     let entry = (name, dtype, shape, 0..40u8).boxed();

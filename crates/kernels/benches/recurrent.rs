@@ -108,7 +108,12 @@ fn run(context: &Context, units: usize, inputs: usize, sequences: usize, steps: 
     for ((name, times), work) in names.iter().zip(times).zip(work) {
         let (time, best) = summary(times);
         total += time;
-        println!("  {name:<20} {:8.2} ms {:8.1} GFLOP/s, best {:8.1}", time * 1e3, work / time / 1e9, work / best / 1e9);
+        println!(
+            "  {name:<20} {:8.2} ms {:8.1} GFLOP/s, best {:8.1}",
+            time * 1e3,
+            work / time / 1e9,
+            work / best / 1e9
+        );
     }
     println!("  {:<20} {:8.2} ms {:8.1} GFLOP/s", "all", total * 1e3, work.iter().sum::<f64>() / total / 1e9);
 }

@@ -14,7 +14,15 @@ const LANES: usize = 4;
 ///
 /// # Panics
 /// If a length does not match.
-pub fn sequence_masks(context: &Context, generator: Philox, stream: Stream, samples: &[u32], columns: usize, rate: f32, out: &mut [f32]) {
+pub fn sequence_masks(
+    context: &Context,
+    generator: Philox,
+    stream: Stream,
+    samples: &[u32],
+    columns: usize,
+    rate: f32,
+    out: &mut [f32],
+) {
     let stride = padded(columns);
     assert_eq!(out.len(), samples.len() * stride);
     let out = Shared::new(out);
@@ -34,7 +42,11 @@ pub fn token_masks(generator: Philox, stream: Stream, tokens: &[u32], rate: f32,
     out.clear();
     out.extend(tokens.iter().map(|&token| {
         let number = generator.block(stream, 0, token / LANES as u32)[token as usize % LANES];
-        if number < bound { 0.0 } else { keep }
+        if number < bound {
+            0.0
+        } else {
+            keep
+        }
     }));
 }
 
@@ -43,7 +55,17 @@ pub fn token_masks(generator: Philox, stream: Stream, tokens: &[u32], rate: f32,
 ///
 /// # Panics
 /// If a length does not match.
-pub fn steps(context: &Context, generator: Philox, stream: Stream, packed: &Packed, samples: &[u32], columns: usize, rate: f32, x: &[f32], out: &mut [f32]) {
+pub fn steps(
+    context: &Context,
+    generator: Philox,
+    stream: Stream,
+    packed: &Packed,
+    samples: &[u32],
+    columns: usize,
+    rate: f32,
+    x: &[f32],
+    out: &mut [f32],
+) {
     let stride = padded(columns);
     let tokens = packed.tokens();
     assert_eq!(x.len(), tokens * stride);

@@ -11,7 +11,15 @@ use crate::BLOCK;
 ///
 /// # Panics
 /// If a length does not match or an index is outside.
-pub fn mask_rows(context: &Context, x: &[f32], source: Option<&[u32]>, mask: &[f32], rows: &[u32], columns: usize, out: &mut [f32]) {
+pub fn mask_rows(
+    context: &Context,
+    x: &[f32],
+    source: Option<&[u32]>,
+    mask: &[f32],
+    rows: &[u32],
+    columns: usize,
+    out: &mut [f32],
+) {
     assert_eq!(out.len(), rows.len() * columns);
     assert!(source.is_none_or(|source| source.len() == rows.len()));
     let out = Shared::new(out);

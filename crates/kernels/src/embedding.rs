@@ -83,7 +83,14 @@ impl Distinct {
 ///
 /// # Panics
 /// If a length does not match or a token is outside the table.
-pub fn gather(context: &Context, table: &[f32], columns: usize, tokens: &[u32], scale: Option<&[f32]>, out: &mut [f32]) {
+pub fn gather(
+    context: &Context,
+    table: &[f32],
+    columns: usize,
+    tokens: &[u32],
+    scale: Option<&[f32]>,
+    out: &mut [f32],
+) {
     let stride = padded(columns);
     assert_eq!(out.len(), tokens.len() * stride);
     assert!(scale.is_none_or(|scale| scale.len() == tokens.len()));
@@ -106,7 +113,14 @@ pub fn gather(context: &Context, table: &[f32], columns: usize, tokens: &[u32], 
 ///
 /// # Panics
 /// If a length does not match, a token is outside the table, or tokens do not ascend.
-pub fn scatter(context: &Context, rows: &[f32], columns: usize, tokens: &[u32], scale: Option<&[f32]>, table: &mut [f32]) {
+pub fn scatter(
+    context: &Context,
+    rows: &[f32],
+    columns: usize,
+    tokens: &[u32],
+    scale: Option<&[f32]>,
+    table: &mut [f32],
+) {
     let stride = padded(columns);
     assert_eq!(rows.len(), tokens.len() * stride);
     assert!(tokens.windows(2).all(|pair| pair[0] < pair[1]));
@@ -141,7 +155,11 @@ pub fn sum_occurrences(context: &Context, distinct: &Distinct, from: &[f32], col
         // Split by occurrences, not by slots: the commonest token may be a tenth of the batch.
         let boundary = |part: usize| {
             let target = (distinct.slots.len() * part / parts) as u32;
-            if part == parts { slots } else { distinct.starts[..slots].partition_point(|&start| start < target) }
+            if part == parts {
+                slots
+            } else {
+                distinct.starts[..slots].partition_point(|&start| start < target)
+            }
         };
         for slot in boundary(part)..boundary(part + 1) {
             // SAFETY: boundaries ascend, so every slot has one thread.

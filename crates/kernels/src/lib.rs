@@ -25,14 +25,14 @@ mod math;
 pub mod optimizer;
 mod packed;
 mod panels;
-mod recurrent;
-pub mod reduce;
-mod shared;
 pub mod philox;
 pub mod pool;
 pub mod pooling;
 pub mod product;
+mod recurrent;
+pub mod reduce;
 pub mod reference;
+mod shared;
 pub mod simd;
 mod tile;
 

@@ -31,7 +31,8 @@ pub fn softmax(context: &Context, logits: &mut [f32], classes: usize, normalizer
     let (logits, normalizer) = (Shared::new(logits), Shared::new(normalizer));
     context.ranges(rows, rows * stride * 32, |first, end| {
         // SAFETY: ranges of rows do not overlap.
-        let (x, sums) = unsafe { (logits.range(first * stride, (end - first) * stride), normalizer.range(first, end - first)) };
+        let (x, sums) =
+            unsafe { (logits.range(first * stride, (end - first) * stride), normalizer.range(first, end - first)) };
         context.level().run(Softmax { x, classes, sums });
     });
 }
@@ -121,7 +122,15 @@ impl Targets<'_> {
 ///
 /// # Panics
 /// If a length does not match or a class is outside.
-pub fn categorical_cross_entropy(context: &Context, x: &mut [f32], classes: usize, targets: Targets<'_>, weights: &[f32], losses: &mut [f64], dx: &mut [f32]) {
+pub fn categorical_cross_entropy(
+    context: &Context,
+    x: &mut [f32],
+    classes: usize,
+    targets: Targets<'_>,
+    weights: &[f32],
+    losses: &mut [f64],
+    dx: &mut [f32],
+) {
     let (rows, stride) = (losses.len(), padded(classes));
     targets.check(rows, classes);
     assert_eq!(weights.len(), rows);
@@ -170,7 +179,15 @@ pub fn categorical_cross_entropy(context: &Context, x: &mut [f32], classes: usiz
 ///
 /// # Panics
 /// If a length does not match.
-pub fn binary_cross_entropy(context: &Context, x: &mut [f32], outputs: usize, targets: Targets<'_>, weights: &[f32], losses: &mut [f64], dx: &mut [f32]) {
+pub fn binary_cross_entropy(
+    context: &Context,
+    x: &mut [f32],
+    outputs: usize,
+    targets: Targets<'_>,
+    weights: &[f32],
+    losses: &mut [f64],
+    dx: &mut [f32],
+) {
     let (rows, stride) = (losses.len(), padded(outputs));
     targets.check(rows, outputs);
     assert_eq!((weights.len(), x.len(), dx.len()), (rows, rows * stride, rows * stride));
@@ -198,7 +215,14 @@ pub fn binary_cross_entropy(context: &Context, x: &mut [f32], outputs: usize, ta
 ///
 /// # Panics
 /// If a length does not match.
-pub fn mean_squared_error(x: &[f32], outputs: usize, targets: Targets<'_>, weights: &[f32], losses: &mut [f64], dx: &mut [f32]) {
+pub fn mean_squared_error(
+    x: &[f32],
+    outputs: usize,
+    targets: Targets<'_>,
+    weights: &[f32],
+    losses: &mut [f64],
+    dx: &mut [f32],
+) {
     let (rows, stride) = (losses.len(), padded(outputs));
     targets.check(rows, outputs);
     assert_eq!((weights.len(), x.len(), dx.len()), (rows, rows * stride, rows * stride));
@@ -232,7 +256,15 @@ mod tests {
             for level in Level::available() {
                 let context = Context::new(level, 2);
                 let (mut x, mut losses, mut dx) = (logits.clone(), vec![0.0; rows], vec![f32::NAN; logits.len()]);
-                categorical_cross_entropy(&context, &mut x, classes, Targets::Classes(&target), &vec![0.5; rows], &mut losses, &mut dx);
+                categorical_cross_entropy(
+                    &context,
+                    &mut x,
+                    classes,
+                    Targets::Classes(&target),
+                    &vec![0.5; rows],
+                    &mut losses,
+                    &mut dx,
+                );
                 for row in 0..rows {
                     let z = &logits[row * stride..][..classes];
                     let total: f64 = z.iter().map(|&z| f64::from(z).exp()).sum();
@@ -287,7 +319,11 @@ mod tests {
                 up[i] += 0.0625;
                 down[i] -= 0.0625;
                 let slope = (run(binary, &up).0 - run(binary, &down).0) / 0.125;
-                assert!((slope - f64::from(gradient[i])).abs() < 2e-4 * slope.abs().max(1.0), "{binary} {i}: {slope} {}", gradient[i]);
+                assert!(
+                    (slope - f64::from(gradient[i])).abs() < 2e-4 * slope.abs().max(1.0),
+                    "{binary} {i}: {slope} {}",
+                    gradient[i]
+                );
             }
         }
     }

@@ -117,6 +117,7 @@ mod tests {
     use crate::reference::{lstm, lstm_backward};
     use crate::{padded, Level, Packed};
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     /// Largest difference to the `f64` reference, relative to values of size 1.
     const TOLERANCE: f64 = 4e-6;
@@ -181,7 +182,20 @@ mod tests {
             product: draw(1, p * 4 * h, 2.0),
             // Larger weights would make the map chaotic, and every rounding visible.
             u: draw(2, h * 4 * h, 1.5 / (h as f32).sqrt()),
-            mask: draw(3, n * h, 1.0).iter().map(|x| if case.masked { if *x < -0.4 { 0.0 } else { 1.25 } } else { 1.0 }).collect(),
+            mask: draw(3, n * h, 1.0)
+                .iter()
+                .map(|x| {
+                    if case.masked {
+                        if *x < -0.4 {
+                            0.0
+                        } else {
+                            1.25
+                        }
+                    } else {
+                        1.0
+                    }
+                })
+                .collect(),
             h0: draw(4, n * h, 0.9),
             c0: draw(5, n * h, 2.0),
             dy: draw(6, p * h, 1.0),
@@ -214,10 +228,24 @@ mod tests {
             spread[(2 * row + 1) * g..][..g].copy_from_slice(from);
         }
         let mut gates = if case.shared_rows { vec![f32::NAN; p * g] } else { product };
-        let input = if case.shared_rows { InputProduct::Indexed { data: &spread, index: &index } } else { InputProduct::InPlace };
+        let input = if case.shared_rows {
+            InputProduct::Indexed { data: &spread, index: &index }
+        } else {
+            InputProduct::InPlace
+        };
         forward(
             context,
-            Forward { packed, units: case.units, input, recurrent: &forward_weights, mask, gates: &mut gates, c: &mut c_all, h: &mut h_all, masked_h: &mut masked_h },
+            Forward {
+                packed,
+                units: case.units,
+                input,
+                recurrent: &forward_weights,
+                mask,
+                gates: &mut gates,
+                c: &mut c_all,
+                h: &mut h_all,
+                masked_h: &mut masked_h,
+            },
         );
         let mut dc = pad_rows(&x.dc_last, case.units);
         let (dy, dh_last) = (pad_rows(&x.dy, case.units), pad_rows(&x.dh_last, case.units));
@@ -259,13 +287,16 @@ mod tests {
         let u = wide(&x.u);
         for row in 0..n {
             let range = row * units..(row + 1) * units;
-            let positions: Vec<usize> = (0..packed.lengths()[row] as usize).map(|t| packed.offsets()[t] as usize + row).collect();
-            let product: Vec<f64> = positions.iter().flat_map(|&p| wide(&x.product[p * 4 * units..][..4 * units])).collect();
+            let positions: Vec<usize> =
+                (0..packed.lengths()[row] as usize).map(|t| packed.offsets()[t] as usize + row).collect();
+            let product: Vec<f64> =
+                positions.iter().flat_map(|&p| wide(&x.product[p * 4 * units..][..4 * units])).collect();
             let mask = wide(&x.mask[range.clone()]);
             let c0 = wide(&x.c0[range.clone()]);
             let steps = lstm(&product, &u, &mask, &wide(&x.h0[range.clone()]), &c0);
             let dy: Vec<Vec<f64>> = positions.iter().map(|&p| wide(&x.dy[p * units..][..units])).collect();
-            let (dgates, dh, dc) = lstm_backward(&steps, &u, &mask, &c0, &dy, &wide(&x.dh_last[range.clone()]), &wide(&x.dc_last[range]));
+            let (dgates, dh, dc) =
+                lstm_backward(&steps, &u, &mask, &c0, &dy, &wide(&x.dh_last[range.clone()]), &wide(&x.dc_last[range]));
             for (t, &p) in positions.iter().enumerate() {
                 let mut expected = vec![0.0; 4 * units];
                 layout.add_to_parameter(1, &outcome.dgates[p * layout.columns()..][..layout.columns()], &mut expected);
@@ -286,7 +317,7 @@ mod tests {
             }
             for unit in units..h {
                 prop_assert_eq!(outcome.dh[row * h + unit], 0.0);
-                prop_assert_eq!(outcome.h[(n + row.min(packed.tokens().saturating_sub(1))) * h + unit], 0.0);
+                prop_assert!(positions.iter().all(|p| outcome.h[(n + p) * h + unit] == 0.0));
             }
         }
 
@@ -307,7 +338,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(150))]
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(36), ..ProptestConfig::with_cases(150) })]
         #[test]
         fn both_passes_match_the_reference_and_are_equal_at_every_level(case in cases()) {
             check(&case)?;

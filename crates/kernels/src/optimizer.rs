@@ -33,7 +33,15 @@ impl Adam {
     ///
     /// # Panics
     /// If the lengths differ.
-    pub fn update(&self, context: &Context, from: &[f32], gradient: &[f32], m: &mut [f32], v: &mut [f32], to: &mut [f32]) -> bool {
+    pub fn update(
+        &self,
+        context: &Context,
+        from: &[f32],
+        gradient: &[f32],
+        m: &mut [f32],
+        v: &mut [f32],
+        to: &mut [f32],
+    ) -> bool {
         let length = from.len();
         assert!([gradient.len(), m.len(), v.len(), to.len()].iter().all(|&other| other == length));
         let finite = std::sync::atomic::AtomicBool::new(true);
@@ -42,7 +50,8 @@ impl Adam {
             let (first, end) = (first * PIECE, length.min(end * PIECE));
             let range = first..end;
             // SAFETY: ranges do not overlap.
-            let (m, v, to) = unsafe { (m.range(first, range.len()), v.range(first, range.len()), to.range(first, range.len())) };
+            let (m, v, to) =
+                unsafe { (m.range(first, range.len()), v.range(first, range.len()), to.range(first, range.len())) };
             let kernel = AdamKernel { adam: *self, from: &from[range.clone()], gradient: &gradient[range], m, v, to };
             if !context.level().run(kernel) {
                 finite.store(false, std::sync::atomic::Ordering::Relaxed);
@@ -104,12 +113,22 @@ impl Kernel for AdamKernel<'_> {
 /// # Safety
 /// Every slice holds a vector at `at`.
 #[inline(always)]
-unsafe fn step<S: Simd>(s: S, adam: Adam, from: &[f32], gradient: &[f32], m: &mut [f32], v: &mut [f32], to: &mut [f32], at: usize) -> S::F32 {
+unsafe fn step<S: Simd>(
+    s: S,
+    adam: Adam,
+    from: &[f32],
+    gradient: &[f32],
+    m: &mut [f32],
+    v: &mut [f32],
+    to: &mut [f32],
+    at: usize,
+) -> S::F32 {
     // SAFETY: by the caller's promise.
     unsafe {
         let g = s.mul(s.load(gradient.as_ptr().add(at)), s.splat(adam.scale));
         let m_new = s.mul_add(s.splat(adam.beta1), s.load(m.as_ptr().add(at)), s.mul(s.splat(1.0 - adam.beta1), g));
-        let v_new = s.mul_add(s.splat(adam.beta2), s.load(v.as_ptr().add(at)), s.mul(s.splat(1.0 - adam.beta2), s.mul(g, g)));
+        let v_new =
+            s.mul_add(s.splat(adam.beta2), s.load(v.as_ptr().add(at)), s.mul(s.splat(1.0 - adam.beta2), s.mul(g, g)));
         s.store(m.as_mut_ptr().add(at), m_new);
         s.store(v.as_mut_ptr().add(at), v_new);
         let change = s.div(m_new, s.add(s.sqrt(v_new), s.splat(adam.epsilon)));

@@ -40,9 +40,8 @@ impl GateLayout {
     fn runs(self) -> impl Iterator<Item = (usize, usize, usize)> {
         (0..self.units.div_ceil(BLOCK)).flat_map(move |block| {
             let count = BLOCK.min(self.units - block * BLOCK);
-            (0..self.gates).map(move |gate| {
-                ((block * self.gates + gate) * BLOCK, gate * self.units + block * BLOCK, count)
-            })
+            (0..self.gates)
+                .map(move |gate| ((block * self.gates + gate) * BLOCK, gate * self.units + block * BLOCK, count))
         })
     }
 
@@ -92,7 +91,7 @@ impl Panels {
     }
 
     /// The strips from `column`, a multiple of 16, on.
-    pub(crate) fn from_column(&self, column: usize) -> &[f32] {
+    pub(crate) fn strips_at(&self, column: usize) -> &[f32] {
         &self.data[column * self.k..]
     }
 
@@ -111,7 +110,13 @@ impl Panels {
     }
 
     /// Packs `w` `[k, gates · units]` with the gates interleaved.
-    pub fn pack_gates(&mut self, context: &Context, w: &[f32], k: usize, layout: GateLayout) -> Result<(), OutOfMemory> {
+    pub fn pack_gates(
+        &mut self,
+        context: &Context,
+        w: &[f32],
+        k: usize,
+        layout: GateLayout,
+    ) -> Result<(), OutOfMemory> {
         let n = layout.gates * layout.units;
         assert_eq!(w.len(), k * n);
         self.fill(context, k, layout.columns(), |column, strip| {
@@ -127,7 +132,13 @@ impl Panels {
 
     /// Packs the transpose of `w` `[n, gates · units]`: its rows are the columns of an activation row,
     /// zero where that row is padding.
-    pub fn pack_gates_transposed(&mut self, context: &Context, w: &[f32], n: usize, layout: GateLayout) -> Result<(), OutOfMemory> {
+    pub fn pack_gates_transposed(
+        &mut self,
+        context: &Context,
+        w: &[f32],
+        n: usize,
+        layout: GateLayout,
+    ) -> Result<(), OutOfMemory> {
         let row = layout.gates * layout.units;
         assert_eq!(w.len(), n * row);
         self.fill(context, layout.columns(), padded(n), |column, strip| {
@@ -137,7 +148,13 @@ impl Panels {
     }
 
     /// Calls `fill(column, strip)` for the first column of every strip.
-    fn fill(&mut self, context: &Context, k: usize, columns: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Result<(), OutOfMemory> {
+    fn fill(
+        &mut self,
+        context: &Context,
+        k: usize,
+        columns: usize,
+        fill: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Result<(), OutOfMemory> {
         self.data.resize(k * columns)?;
         (self.k, self.columns) = (k, columns);
         let strip = self.strip();
@@ -154,7 +171,14 @@ impl Panels {
 
 /// `strip[to + i, c] = w[column + c, from + i]` for every run (to, from, count), and zero for columns
 /// that `w` `[n, stride]` does not have.
-fn transpose(w: &[f32], n: usize, stride: usize, column: usize, runs: impl Iterator<Item = (usize, usize, usize)>, strip: &mut [f32]) {
+fn transpose(
+    w: &[f32],
+    n: usize,
+    stride: usize,
+    column: usize,
+    runs: impl Iterator<Item = (usize, usize, usize)>,
+    strip: &mut [f32],
+) {
     let columns = BLOCK.min(n - column);
     for (to, from, count) in runs {
         let rows = &mut strip[to * BLOCK..(to + count) * BLOCK];
@@ -176,7 +200,7 @@ mod tests {
     use crate::Level;
 
     fn element(panels: &Panels, row: usize, column: usize) -> f32 {
-        panels.from_column(column / BLOCK * BLOCK)[row * BLOCK + column % BLOCK]
+        panels.strips_at(column / BLOCK * BLOCK)[row * BLOCK + column % BLOCK]
     }
 
     #[test]

@@ -97,7 +97,14 @@ pub fn last(context: &Context, packed: &Packed, x: &[f32], columns: usize, out: 
     });
 }
 
-fn over_rows(context: &Context, packed: &Packed, elements: usize, columns: usize, out: &mut [f32], body: impl Fn(usize, &mut [f32]) + Sync) {
+fn over_rows(
+    context: &Context,
+    packed: &Packed,
+    elements: usize,
+    columns: usize,
+    out: &mut [f32],
+    body: impl Fn(usize, &mut [f32]) + Sync,
+) {
     assert_eq!(elements, packed.tokens() * columns);
     assert_eq!(out.len(), packed.sequences() * columns);
     let out = Shared::new(out);

@@ -110,7 +110,7 @@ impl Kernel for RowsKernel<'_, '_> {
         let end = self.blocks.1 * BLOCK;
         for column in (self.blocks.0 * BLOCK..end).step_by(PANEL) {
             let width = PANEL.min(end - column);
-            let weights = self.w.from_column(column).as_ptr();
+            let weights = self.w.strips_at(column).as_ptr();
             for (first, count) in tile::tiles(self.rows.1 - self.rows.0) {
                 let first = self.rows.0 + first;
                 let mut left = [std::ptr::null(); ROWS];
@@ -131,7 +131,17 @@ impl Kernel for RowsKernel<'_, '_> {
                 }
                 // SAFETY: pointers as above; the strips of these columns hold k × 16 values each.
                 unsafe {
-                    tile::multiply(s, count, self.w.k(), LeftRows(left), weights, self.w.strip(), width, &initial, &out);
+                    tile::multiply(
+                        s,
+                        count,
+                        self.w.k(),
+                        LeftRows(left),
+                        weights,
+                        self.w.strip(),
+                        width,
+                        &initial,
+                        &out,
+                    );
                 }
             }
         }
@@ -176,7 +186,8 @@ pub fn transposed(
     if blocks >= 4 * context.threads() {
         context.ranges(blocks, work, |first, end| context.level().run(kernel((0, m), (first, end))));
     } else {
-        context.ranges(m.max(1), work, |first, end| context.level().run(kernel((first.min(m), end.min(m)), (0, blocks))));
+        context
+            .ranges(m.max(1), work, |first, end| context.level().run(kernel((first.min(m), end.min(m)), (0, blocks))));
     }
 }
 
@@ -226,9 +237,12 @@ impl Kernel for TransposedKernel<'_, '_> {
                         out[r] = unsafe { self.out.at((row + r) * self.columns + column) };
                     }
                     let left = LeftColumns { rows: rows.as_ptr(), column: row };
-                    let initial = if chunk == 0 { [tile::ZEROS.as_ptr(); ROWS] } else { out.map(<*mut f32>::cast_const) };
+                    let initial =
+                        if chunk == 0 { [tile::ZEROS.as_ptr(); ROWS] } else { out.map(<*mut f32>::cast_const) };
                     // SAFETY: k rows were listed, the strips hold k × 16 values each.
-                    unsafe { tile::multiply(s, count, k, left, panel.0.as_ptr(), CHUNK * BLOCK, width, &initial, &out) };
+                    unsafe {
+                        tile::multiply(s, count, k, left, panel.0.as_ptr(), CHUNK * BLOCK, width, &initial, &out)
+                    };
                 }
                 if self.with_sums && self.m.0 == 0 {
                     let mut out = [std::ptr::null_mut(); ROWS];
@@ -236,9 +250,12 @@ impl Kernel for TransposedKernel<'_, '_> {
                     out[0] = unsafe { self.sums.at(column) };
                     let mut left = [std::ptr::null(); ROWS];
                     left[0] = ones.as_ptr();
-                    let initial = if chunk == 0 { [tile::ZEROS.as_ptr(); ROWS] } else { out.map(<*mut f32>::cast_const) };
+                    let initial =
+                        if chunk == 0 { [tile::ZEROS.as_ptr(); ROWS] } else { out.map(<*mut f32>::cast_const) };
                     // SAFETY: `ones` and the panel hold k rows.
-                    unsafe { tile::multiply(s, 1, k, LeftRows(left), panel.0.as_ptr(), CHUNK * BLOCK, width, &initial, &out) };
+                    unsafe {
+                        tile::multiply(s, 1, k, LeftRows(left), panel.0.as_ptr(), CHUNK * BLOCK, width, &initial, &out)
+                    };
                 }
             }
         }

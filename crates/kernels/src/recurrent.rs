@@ -224,7 +224,7 @@ impl<C: Cell> Kernel for ForwardKernel<'_, C> {
             let count = mine(alive as usize, part, parts);
             for block in 0..h / BLOCK {
                 let (unit, width) = (block * BLOCK, C::GATES * BLOCK);
-                let weights = pass.recurrent.from_column(block * width).as_ptr();
+                let weights = pass.recurrent.strips_at(block * width).as_ptr();
                 for (first, rows) in tile::tiles(count) {
                     let row = |r: usize| part + (first + r) * parts;
                     let mut left = [std::ptr::null(); ROWS];
@@ -243,7 +243,17 @@ impl<C: Cell> Kernel for ForwardKernel<'_, C> {
                             };
                             out[r] = scratch.0.as_mut_ptr().add(r * PANEL);
                         }
-                        tile::multiply(s, rows, pass.units, LeftRows(left), weights, pass.recurrent.strip(), width, &initial, &out);
+                        tile::multiply(
+                            s,
+                            rows,
+                            pass.units,
+                            LeftRows(left),
+                            weights,
+                            pass.recurrent.strip(),
+                            width,
+                            &initial,
+                            &out,
+                        );
                         for r in 0..rows {
                             let (was, is) = ((before + row(r)) * h + unit, (n + now + row(r)) * h + unit);
                             cell.forward(
@@ -251,11 +261,21 @@ impl<C: Cell> Kernel for ForwardKernel<'_, C> {
                                 ForwardBlock {
                                     pre: out[r].cast_const(),
                                     c_previous: pass.c.at(was).cast_const(),
-                                    mask: pass.mask.map_or(std::ptr::null(), |mask| mask.as_ptr().add(row(r) * h + unit)),
-                                    gates: if keep { pass.gates.at((now + row(r)) * g + block * width) } else { std::ptr::null_mut() },
+                                    mask: pass
+                                        .mask
+                                        .map_or(std::ptr::null(), |mask| mask.as_ptr().add(row(r) * h + unit)),
+                                    gates: if keep {
+                                        pass.gates.at((now + row(r)) * g + block * width)
+                                    } else {
+                                        std::ptr::null_mut()
+                                    },
                                     c: pass.c.at(is),
                                     h: pass.h.at(is),
-                                    masked_h: if pass.mask.is_some() { pass.masked_h.at(is) } else { std::ptr::null_mut() },
+                                    masked_h: if pass.mask.is_some() {
+                                        pass.masked_h.at(is)
+                                    } else {
+                                        std::ptr::null_mut()
+                                    },
                                 },
                             );
                         }
@@ -336,7 +356,11 @@ impl<C: Cell> Kernel for BackwardKernel<'_, C> {
                     BackwardBlock {
                         dh_after,
                         mask: if dh_after.is_null() { std::ptr::null() } else { at_row(pass.mask, row * h + unit) },
-                        dh_last: if dh_after.is_null() { at_row(pass.dh_last, row * h + unit) } else { std::ptr::null() },
+                        dh_last: if dh_after.is_null() {
+                            at_row(pass.dh_last, row * h + unit)
+                        } else {
+                            std::ptr::null()
+                        },
                         dy: at_row(pass.dy, (now + row) * h + unit),
                         c: pass.c.as_ptr().add((n + now + row) * h + unit),
                         c_previous: pass.c.as_ptr().add((before + row) * h + unit),
@@ -379,7 +403,9 @@ impl<C: Cell> Kernel for BackwardKernel<'_, C> {
                         for c in 0..width {
                             let index = row(r) * h + column + c;
                             // SAFETY: inside the scratch row and `dh_initial`, whose row is this thread's.
-                            unsafe { *pass.dh_initial.at(index) = *out[r].add(c) * pass.mask.map_or(1.0, |mask| mask[index]) };
+                            unsafe {
+                                *pass.dh_initial.at(index) = *out[r].add(c) * pass.mask.map_or(1.0, |mask| mask[index])
+                            };
                         }
                     }
                 }
@@ -407,7 +433,7 @@ fn product<S: Simd>(
     scratch: &mut Scratch,
 ) -> [*mut f32; ROWS] {
     let g = pass.recurrent.k();
-    let weights = pass.recurrent.from_column(column).as_ptr();
+    let weights = pass.recurrent.strips_at(column).as_ptr();
     let mut left = [std::ptr::null(); ROWS];
     let mut out = [std::ptr::null_mut(); ROWS];
     // SAFETY: `backward` checked that the gates hold `[P, g]`; a scratch row holds a panel's columns.
@@ -416,7 +442,17 @@ fn product<S: Simd>(
             left[r] = pass.gates.at(position(r) * g).cast_const();
             out[r] = scratch.0.as_mut_ptr().add(r * PANEL);
         }
-        tile::multiply(s, rows, g, LeftRows(left), weights, pass.recurrent.strip(), width, &[tile::ZEROS.as_ptr(); ROWS], &out);
+        tile::multiply(
+            s,
+            rows,
+            g,
+            LeftRows(left),
+            weights,
+            pass.recurrent.strip(),
+            width,
+            &[tile::ZEROS.as_ptr(); ROWS],
+            &out,
+        );
     }
     out
 }

@@ -54,21 +54,72 @@ pub enum Activation {
 #[allow(missing_docs)]
 pub enum LayerConfig {
     /// Feature rows as input.
-    Input { features: usize, #[serde(default)] name: String },
+    Input {
+        features: usize,
+        #[serde(default)]
+        name: String,
+    },
     /// Rows of a table; `dropout` drops whole token types of a batch.
-    Embedding { input_dim: usize, output_dim: usize, #[serde(default)] dropout: f32, #[serde(default)] name: String, #[serde(default = "yes")] trainable: bool },
+    Embedding {
+        input_dim: usize,
+        output_dim: usize,
+        #[serde(default)]
+        dropout: f32,
+        #[serde(default)]
+        name: String,
+        #[serde(default = "yes")]
+        trainable: bool,
+    },
     /// LSTM with Keras' defaults; `dropout` masks inputs, `recurrent_dropout` the state, one mask a sequence.
-    Lstm { units: usize, #[serde(default)] dropout: f32, #[serde(default)] recurrent_dropout: f32, #[serde(default)] return_sequences: bool, #[serde(default)] name: String, #[serde(default = "yes")] trainable: bool },
+    Lstm {
+        units: usize,
+        #[serde(default)]
+        dropout: f32,
+        #[serde(default)]
+        recurrent_dropout: f32,
+        #[serde(default)]
+        return_sequences: bool,
+        #[serde(default)]
+        name: String,
+        #[serde(default = "yes")]
+        trainable: bool,
+    },
     /// A recurrent layer run over the sequence and its mirror image, outputs concatenated.
-    Bidirectional { layer: Box<LayerConfig>, #[serde(default)] merge_mode: MergeMode, #[serde(default)] name: String, #[serde(default = "yes")] trainable: bool },
+    Bidirectional {
+        layer: Box<LayerConfig>,
+        #[serde(default)]
+        merge_mode: MergeMode,
+        #[serde(default)]
+        name: String,
+        #[serde(default = "yes")]
+        trainable: bool,
+    },
     /// x·W + b, on every step of a sequence or once per sequence.
-    Dense { units: usize, #[serde(default)] activation: Activation, #[serde(default)] name: String, #[serde(default = "yes")] trainable: bool },
+    Dense {
+        units: usize,
+        #[serde(default)]
+        activation: Activation,
+        #[serde(default)]
+        name: String,
+        #[serde(default = "yes")]
+        trainable: bool,
+    },
     /// Inverted dropout of single elements.
-    Dropout { rate: f32, #[serde(default)] name: String },
+    Dropout {
+        rate: f32,
+        #[serde(default)]
+        name: String,
+    },
     /// Mean over the steps.
-    GlobalAveragePooling { #[serde(default)] name: String },
+    GlobalAveragePooling {
+        #[serde(default)]
+        name: String,
+    },
     /// Maximum over the steps.
-    GlobalMaxPooling { #[serde(default)] name: String },
+    GlobalMaxPooling {
+        #[serde(default)]
+        name: String,
+    },
 }
 
 /// How a bidirectional layer joins its two outputs.
@@ -130,7 +181,8 @@ impl LayerConfig {
 impl Config {
     /// Reads a configuration from JSON, validates it and fills in names.
     pub fn from_json(json: &str) -> Result<Config, Error> {
-        let mut config: Config = serde_json::from_str(json).map_err(|error| Error::Argument(format!("the model configuration cannot be read: {error}")))?;
+        let mut config: Config = serde_json::from_str(json)
+            .map_err(|error| Error::Argument(format!("the model configuration cannot be read: {error}")))?;
         config.validate()?;
         Ok(config)
     }
@@ -142,7 +194,11 @@ impl Config {
 
     fn validate(&mut self) -> Result<(), Error> {
         if self.layers.is_empty() || self.layers.len() > Limits::LAYERS {
-            return Err(Error::Argument(format!("layers must have 1 to {} entries, got {}", Limits::LAYERS, self.layers.len())));
+            return Err(Error::Argument(format!(
+                "layers must have 1 to {} entries, got {}",
+                Limits::LAYERS,
+                self.layers.len()
+            )));
         }
         let mut per_step = true;
         for (index, layer) in self.layers.iter().enumerate() {
@@ -150,19 +206,25 @@ impl Config {
             check(layer, &path)?;
             let first = matches!(layer, LayerConfig::Input { .. } | LayerConfig::Embedding { .. });
             if first != (index == 0) {
-                let text = if first { "stand only first" } else { "follow an input or an embedding, which stands first" };
+                let text =
+                    if first { "stand only first" } else { "follow an input or an embedding, which stands first" };
                 return Err(Error::Argument(format!("{path} ({}) must {text}", layer.kind())));
             }
             let needs_steps = matches!(
                 layer,
-                LayerConfig::Lstm { .. } | LayerConfig::Bidirectional { .. } | LayerConfig::GlobalAveragePooling { .. } | LayerConfig::GlobalMaxPooling { .. }
+                LayerConfig::Lstm { .. }
+                    | LayerConfig::Bidirectional { .. }
+                    | LayerConfig::GlobalAveragePooling { .. }
+                    | LayerConfig::GlobalMaxPooling { .. }
             );
             if needs_steps && !per_step {
                 return Err(Error::Argument(format!("{path} ({}) needs sequences, but the layer before gives one row a sequence; set returnSequences: true there", layer.kind())));
             }
             per_step = match layer {
                 LayerConfig::Lstm { return_sequences, .. } => *return_sequences,
-                LayerConfig::Bidirectional { layer, .. } => matches!(&**layer, LayerConfig::Lstm { return_sequences: true, .. }),
+                LayerConfig::Bidirectional { layer, .. } => {
+                    matches!(&**layer, LayerConfig::Lstm { return_sequences: true, .. })
+                }
                 LayerConfig::GlobalAveragePooling { .. } | LayerConfig::GlobalMaxPooling { .. } => false,
                 _ => per_step,
             };
@@ -172,12 +234,20 @@ impl Config {
             let kind = self.layers[index].kind();
             let given = self.layers[index].name().to_owned();
             let name = if given.is_empty() {
-                let taken = |name: &str| names.iter().any(|other| other == name) || self.layers.iter().any(|layer| layer.name() == name);
-                (0..).map(|i| if i == 0 { kind.to_owned() } else { format!("{kind}_{i}") }).find(|name| !taken(name)).expect("some number is free")
+                let taken = |name: &str| {
+                    names.iter().any(|other| other == name) || self.layers.iter().any(|layer| layer.name() == name)
+                };
+                (0..)
+                    .map(|i| if i == 0 { kind.to_owned() } else { format!("{kind}_{i}") })
+                    .find(|name| !taken(name))
+                    .expect("some number is free")
             } else {
-                let valid = given.len() <= 128 && given.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+                let valid =
+                    given.len() <= 128 && given.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
                 if !valid {
-                    return Err(Error::Argument(format!("layers[{index}].name must be letters, digits, '_' and '-', at most 128, got {given:?}")));
+                    return Err(Error::Argument(format!(
+                        "layers[{index}].name must be letters, digits, '_' and '-', at most 128, got {given:?}"
+                    )));
                 }
                 if names.contains(&given) {
                     return Err(Error::Argument(format!("layers[{index}].name must be unique, {given:?} is taken")));
@@ -220,7 +290,9 @@ fn check(layer: &LayerConfig, path: &str) -> Result<(), Error> {
         }
         LayerConfig::Bidirectional { layer, .. } => match &**layer {
             LayerConfig::Lstm { .. } => check(layer, &format!("{path}.layer")),
-            other => Err(Error::Unsupported(format!("{path}.layer must be a recurrent layer (lstm), got {}", other.kind()))),
+            other => {
+                Err(Error::Unsupported(format!("{path}.layer must be a recurrent layer (lstm), got {}", other.kind())))
+            }
         },
         LayerConfig::Dense { units, .. } => size(*units, Limits::UNITS, "units"),
         LayerConfig::Dropout { rate: value, .. } => rate(*value, "rate"),

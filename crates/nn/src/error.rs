@@ -36,7 +36,9 @@ impl Error {
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Error::Argument(text) | Error::Data(text) | Error::NonFinite(text) | Error::Unsupported(text) => f.write_str(text),
+            Error::Argument(text) | Error::Data(text) | Error::NonFinite(text) | Error::Unsupported(text) => {
+                f.write_str(text)
+            }
             Error::OutOfMemory(error) => error.fmt(f),
             Error::Aborted => f.write_str("the run was aborted"),
         }

@@ -83,7 +83,8 @@ mod tests {
         Initializer::new(3, 1, 1).orthogonal(rows, columns, &mut w);
         for a in 0..rows {
             for b in 0..rows {
-                let dot: f64 = (0..columns).map(|c| f64::from(w[a * columns + c]) * f64::from(w[b * columns + c])).sum();
+                let dot: f64 =
+                    (0..columns).map(|c| f64::from(w[a * columns + c]) * f64::from(w[b * columns + c])).sum();
                 assert!((dot - f64::from(u8::from(a == b))).abs() < 1e-6);
             }
         }

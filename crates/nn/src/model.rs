@@ -2,7 +2,10 @@
 
 use crate::config::{Activation as DenseActivation, Config, LayerConfig, Limits};
 use crate::initializers::Initializer;
-use crate::layers::{self, Activation, Bidirectional, Dense, Dropout, Embedding, Gradient, Input, Layer, Lstm, Pass, Pooling, PoolingKind};
+use crate::layers::{
+    self, Activation, Bidirectional, Dense, Dropout, Embedding, Gradient, Input, Layer, Lstm, Pass, Pooling,
+    PoolingKind,
+};
 use crate::parameters::{Parameters, View};
 use crate::{Batch, Error, Output, Targets};
 use cellstate_kernels::philox::Philox;
@@ -63,9 +66,18 @@ pub struct AdamConfig {
 impl AdamConfig {
     fn validate(&self) -> Result<(), Error> {
         let check = |name: &str, value: f64, valid: bool, needs: &str| {
-            if valid { Ok(()) } else { Err(Error::Argument(format!("optimizer.{name} must be {needs}, got {value}"))) }
+            if valid {
+                Ok(())
+            } else {
+                Err(Error::Argument(format!("optimizer.{name} must be {needs}, got {value}")))
+            }
         };
-        check("learningRate", self.learning_rate, self.learning_rate >= 0.0 && self.learning_rate < 1e30, "a number from 0 to 1e30")?;
+        check(
+            "learningRate",
+            self.learning_rate,
+            self.learning_rate >= 0.0 && self.learning_rate < 1e30,
+            "a number from 0 to 1e30",
+        )?;
         check("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "at least 0 and below 1")?;
         check("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "at least 0 and below 1")?;
         check("epsilon", self.epsilon, self.epsilon > 0.0 && self.epsilon.is_finite(), "above 0")?;
@@ -119,18 +131,18 @@ pub struct LayerSummary {
 
 enum First {
     Input(Input),
-    Embedding(Embedding),
+    Embedding(Box<Embedding>),
 }
 
 enum Next {
-    Dense(Dense),
+    Dense(Box<Dense>),
     Other(Box<dyn Layer>),
 }
 
 impl Next {
     fn layer(&mut self) -> &mut dyn Layer {
         match self {
-            Next::Dense(dense) => dense,
+            Next::Dense(dense) => &mut **dense,
             Next::Other(layer) => &mut **layer,
         }
     }
@@ -263,7 +275,12 @@ impl Model {
             Error::Argument(format!("weights has no parameter {name:?}; the model has {}", names.join(", ")))
         })?;
         if values.len() != view.len() {
-            return Err(Error::Argument(format!("{name} has {} values, expected {} for shape {:?}", values.len(), view.len(), view.shape)));
+            return Err(Error::Argument(format!(
+                "{name} has {} values, expected {} for shape {:?}",
+                values.len(),
+                view.len(),
+                view.shape
+            )));
         }
         if let Some(index) = values.iter().position(|x| !x.is_finite()) {
             return Err(Error::Argument(format!("{name} must be finite, got {} at index {index}", values[index])));
@@ -275,7 +292,8 @@ impl Model {
     /// Bytes of memory that parameters and workspaces hold.
     pub fn bytes(&self) -> usize {
         let Parameters { values, gradients, updated, first_moments, second_moments, .. } = &self.parameters;
-        let parameters: usize = [values, gradients, updated, first_moments, second_moments].iter().map(|buffer| buffer.bytes()).sum();
+        let parameters: usize =
+            [values, gradients, updated, first_moments, second_moments].iter().map(|buffer| buffer.bytes()).sum();
         parameters + self.training.bytes() + self.inference.bytes()
     }
 
@@ -289,12 +307,27 @@ impl Model {
     /// # Errors
     /// [`Error::Argument`] or [`Error::Data`] for a batch that does not fit, [`Error::NonFinite`],
     /// [`Error::OutOfMemory`], [`Error::Aborted`] if `cancel` was set.
-    pub fn train_step(&mut self, batch: &Batch, targets: &Targets, loss: Loss, adam: &AdamConfig, cancel: &AtomicBool) -> Result<StepReport, Error> {
+    pub fn train_step(
+        &mut self,
+        batch: &Batch,
+        targets: &Targets,
+        loss: Loss,
+        adam: &AdamConfig,
+        cancel: &AtomicBool,
+    ) -> Result<StepReport, Error> {
         adam.validate()?;
         self.check_loss(loss)?;
         let generator = Philox::new(self.config.seed, self.steps);
         self.training.dropout = true;
-        self.training.forward(&self.context, &self.parameters, &self.config, batch, Some(generator), Some(loss), cancel)?;
+        self.training.forward(
+            &self.context,
+            &self.parameters,
+            &self.config,
+            batch,
+            Some(generator),
+            Some(loss),
+            cancel,
+        )?;
         let (evaluation, per_row) = self.training.loss(&self.context, &self.config, targets, loss)?;
         let mean = evaluation.loss_sum / evaluation.weight_sum;
         if !mean.is_finite() {
@@ -304,14 +337,26 @@ impl Model {
         self.training.backward(&self.context, &mut self.parameters, cancel)?;
         let gradient_norm = self.update(adam)?;
         self.steps += 1;
-        Ok(StepReport { loss: mean, correct: evaluation.correct, rows: evaluation.rows, tokens: evaluation.tokens, gradient_norm })
+        Ok(StepReport {
+            loss: mean,
+            correct: evaluation.correct,
+            rows: evaluation.rows,
+            tokens: evaluation.tokens,
+            gradient_norm,
+        })
     }
 
     /// Loss and hits of a batch, without dropout.
     ///
     /// # Errors
     /// As [`Model::train_step`], but for the update.
-    pub fn evaluate(&mut self, batch: &Batch, targets: &Targets, loss: Loss, cancel: &AtomicBool) -> Result<Evaluation, Error> {
+    pub fn evaluate(
+        &mut self,
+        batch: &Batch,
+        targets: &Targets,
+        loss: Loss,
+        cancel: &AtomicBool,
+    ) -> Result<Evaluation, Error> {
         self.check_loss(loss)?;
         self.inference.forward(&self.context, &self.parameters, &self.config, batch, None, Some(loss), cancel)?;
         self.inference.pending = false;
@@ -366,7 +411,8 @@ impl Model {
 
     fn update(&mut self, adam: &AdamConfig) -> Result<f64, Error> {
         self.parameters.prepare_update()?;
-        let Parameters { views, values, gradients, updated, first_moments, second_moments, updates } = &mut self.parameters;
+        let Parameters { views, values, gradients, updated, first_moments, second_moments, updates } =
+            &mut self.parameters;
         for view in views.iter().filter(|view| !view.trainable) {
             gradients[view.range()].fill(0.0);
         }
@@ -398,7 +444,8 @@ impl Model {
                 continue;
             }
             let (m, v) = (&mut first_moments[range.clone()], &mut second_moments[range.clone()]);
-            if !step.update(&self.context, &values[range.clone()], &gradients[range.clone()], m, v, &mut updated[range]) {
+            if !step.update(&self.context, &values[range.clone()], &gradients[range.clone()], m, v, &mut updated[range])
+            {
                 return Err(Error::NonFinite(format!(
                     "the update overflowed in {} at step {}: learningRate {} is too large; the weights are those before the step",
                     view.name,
@@ -443,14 +490,24 @@ fn plan(config: &Config) -> Result<(Vec<View>, Vec<LayerSummary>), Error> {
         let mut add = |name: String, shape: Vec<usize>, trainable: bool| -> Result<(), Error> {
             let total = views.iter().try_fold(0usize, |sum, view| sum.checked_add(view.len()));
             let count = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
-            let end = total.zip(count).and_then(|(total, count)| total.checked_add(count)).filter(|&end| end <= Limits::PARAMETERS);
+            let end = total
+                .zip(count)
+                .and_then(|(total, count)| total.checked_add(count))
+                .filter(|&end| end <= Limits::PARAMETERS);
             if end.is_none() {
-                return Err(Error::Argument(format!("layers[{index}] needs {name} of shape {shape:?}: a model may have {} parameters", Limits::PARAMETERS)));
+                return Err(Error::Argument(format!(
+                    "layers[{index}] needs {name} of shape {shape:?}: a model may have {} parameters",
+                    Limits::PARAMETERS
+                )));
             }
             views.push(View { name, shape, trainable, layer: index, offset: total.unwrap_or(0) });
             Ok(())
         };
-        let lstm = |add: &mut dyn FnMut(String, Vec<usize>, bool) -> Result<(), Error>, prefix: &str, inputs: usize, units: usize, trainable: bool| {
+        let lstm = |add: &mut dyn FnMut(String, Vec<usize>, bool) -> Result<(), Error>,
+                    prefix: &str,
+                    inputs: usize,
+                    units: usize,
+                    trainable: bool| {
             add(format!("{prefix}.kernel"), vec![inputs, 4 * units], trainable)?;
             add(format!("{prefix}.recurrent_kernel"), vec![units, 4 * units], trainable)?;
             add(format!("{prefix}.bias"), vec![4 * units], trainable)
@@ -496,8 +553,14 @@ fn workspace(config: &Config, views: &[View]) -> Workspace {
     let first = match &config.layers[0] {
         LayerConfig::Embedding { output_dim, dropout, .. } => {
             columns = *output_dim;
-            let shared = matches!(config.layers.get(1), Some(LayerConfig::Lstm { .. } | LayerConfig::Bidirectional { .. }));
-            First::Embedding(Embedding::new(0, of(0).next().expect("an embedding has a table"), *dropout, shared))
+            let shared =
+                matches!(config.layers.get(1), Some(LayerConfig::Lstm { .. } | LayerConfig::Bidirectional { .. }));
+            First::Embedding(Box::new(Embedding::new(
+                0,
+                of(0).next().expect("an embedding has a table"),
+                *dropout,
+                shared,
+            )))
         }
         LayerConfig::Input { features, .. } => {
             columns += *features;
@@ -512,7 +575,14 @@ fn workspace(config: &Config, views: &[View]) -> Workspace {
         let number = index as u32;
         next.push(match layer {
             LayerConfig::Lstm { units, dropout, recurrent_dropout, return_sequences, .. } => {
-                let options = layers::Options { layer: number, inputs: columns, units: *units, dropout: *dropout, recurrent_dropout: *recurrent_dropout, backward: false };
+                let options = layers::Options {
+                    layer: number,
+                    inputs: columns,
+                    units: *units,
+                    dropout: *dropout,
+                    recurrent_dropout: *recurrent_dropout,
+                    backward: false,
+                };
                 let weights = layers::Weights { kernel: take(), recurrent: take(), bias: take() };
                 columns = *units;
                 Next::Other(Box::new(Lstm::new(options, weights, *return_sequences)))
@@ -521,7 +591,14 @@ fn workspace(config: &Config, views: &[View]) -> Workspace {
                 let LayerConfig::Lstm { units, dropout, recurrent_dropout, return_sequences, .. } = &**layer else {
                     unreachable!("validation lets only recurrent layers be wrapped");
                 };
-                let options = layers::Options { layer: number, inputs: columns, units: *units, dropout: *dropout, recurrent_dropout: *recurrent_dropout, backward: false };
+                let options = layers::Options {
+                    layer: number,
+                    inputs: columns,
+                    units: *units,
+                    dropout: *dropout,
+                    recurrent_dropout: *recurrent_dropout,
+                    backward: false,
+                };
                 let mut weights = || layers::Weights { kernel: take(), recurrent: take(), bias: take() };
                 let weights = [weights(), weights()];
                 columns = 2 * units;
@@ -530,7 +607,7 @@ fn workspace(config: &Config, views: &[View]) -> Workspace {
             LayerConfig::Dense { units, activation, .. } => {
                 let dense = Dense::new(columns, *units, *activation, take(), take());
                 columns = *units;
-                Next::Dense(dense)
+                Next::Dense(Box::new(dense))
             }
             LayerConfig::Dropout { rate, .. } => Next::Other(Box::new(Dropout::new(number, *rate))),
             LayerConfig::GlobalAveragePooling { .. } => Next::Other(Box::new(Pooling::new(PoolingKind::Average))),
@@ -577,7 +654,14 @@ impl Workspace {
         self.samples.clear();
         self.samples.extend(self.packed.order().iter().map(|&i| batch.samples[i as usize]));
         self.generator = generator;
-        let pass = Pass { context, packed: &self.packed, samples: &self.samples, training: generator, dropout: self.dropout, values: &parameters.values };
+        let pass = Pass {
+            context,
+            packed: &self.packed,
+            samples: &self.samples,
+            training: generator,
+            dropout: self.dropout,
+            values: &parameters.values,
+        };
         let (first, rest) = self.activations.split_first_mut().expect("a model has layers");
         match &mut self.first {
             First::Embedding(layer) => layer.forward(&pass, batch.ids.as_deref().unwrap_or(&[]), first)?,
@@ -599,14 +683,24 @@ impl Workspace {
     }
 
     /// Losses of the outputs; the gradient is left where [`Workspace::backward`] starts.
-    fn loss(&mut self, context: &Context, config: &Config, targets: &Targets, loss: Loss) -> Result<(Evaluation, Vec<f64>), Error> {
+    fn loss(
+        &mut self,
+        context: &Context,
+        config: &Config,
+        targets: &Targets,
+        loss: Loss,
+    ) -> Result<(Evaluation, Vec<f64>), Error> {
         let out = self.activations.last_mut().expect("a model has layers");
         let (columns, stride, per_step) = (out.columns, out.stride(), out.per_step);
         let source = if per_step { self.packed.positions() } else { self.packed.order() };
         let rows = source.len();
         let what = if per_step { "steps" } else { "sequences" };
         let expect = |name: &str, got: usize, expected: usize| {
-            if got == expected { Ok(()) } else { Err(Error::Argument(format!("{name} has {got} entries, expected {expected} for {rows} {what}"))) }
+            if got == expected {
+                Ok(())
+            } else {
+                Err(Error::Argument(format!("{name} has {got} entries, expected {expected} for {rows} {what}")))
+            }
         };
         if rows == 0 {
             return Err(Error::Data(format!("the batch has no {what} to learn from")));
@@ -615,7 +709,10 @@ impl Workspace {
         if let Some(given) = &targets.weights {
             expect("weights", given.len(), rows)?;
             if let Some(index) = given.iter().position(|w| !w.is_finite() || *w < 0.0) {
-                return Err(Error::Data(format!("weights[{index}] must be finite and not negative, got {}", given[index])));
+                return Err(Error::Data(format!(
+                    "weights[{index}] must be finite and not negative, got {}",
+                    given[index]
+                )));
             }
             weights.iter_mut().zip(source).for_each(|(w, &i)| *w = given[i as usize]);
         }
@@ -628,7 +725,11 @@ impl Workspace {
             (Some(given), None) => {
                 expect("targets", given.len(), rows)?;
                 if let Some(index) = given.iter().position(|&class| class as usize >= columns) {
-                    return Err(Error::Data(format!("targets[{index}] must be a class below {columns}, the outputs of {}, got {}", config.layers.last().map_or("", |l| l.name()), given[index])));
+                    return Err(Error::Data(format!(
+                        "targets[{index}] must be a class below {columns}, the outputs of {}, got {}",
+                        config.layers.last().map_or("", |l| l.name()),
+                        given[index]
+                    )));
                 }
                 classes = source.iter().map(|&i| given[i as usize]).collect::<Vec<_>>();
                 loss::Targets::Classes(&classes)
@@ -636,9 +737,15 @@ impl Workspace {
             (None, Some(given)) => {
                 expect("targets", given.len(), rows * columns)?;
                 if let Some(index) = given.iter().position(|y| !y.is_finite()) {
-                    return Err(Error::Data(format!("targets[{}] must be finite, got {} in output {}", index / columns, given[index], index % columns)));
+                    return Err(Error::Data(format!(
+                        "targets[{}] must be finite, got {} in output {}",
+                        index / columns,
+                        given[index],
+                        index % columns
+                    )));
                 }
-                values = source.iter().flat_map(|&i| &given[i as usize * columns..][..columns]).copied().collect::<Vec<_>>();
+                values =
+                    source.iter().flat_map(|&i| &given[i as usize * columns..][..columns]).copied().collect::<Vec<_>>();
                 loss::Targets::Values(&values)
             }
             _ => return Err(Error::Argument("targets must be classes or values".into())),
@@ -649,9 +756,21 @@ impl Workspace {
         dx.per_token = false;
         dx.data.resize(out.data.len())?;
         match loss {
-            Loss::CategoricalCrossentropy => loss::categorical_cross_entropy(context, &mut out.data, columns, targets, &scaled, &mut losses, &mut dx.data),
-            Loss::BinaryCrossentropy => loss::binary_cross_entropy(context, &mut out.data, columns, targets, &scaled, &mut losses, &mut dx.data),
-            Loss::MeanSquaredError => loss::mean_squared_error(&out.data, columns, targets, &scaled, &mut losses, &mut dx.data),
+            Loss::CategoricalCrossentropy => loss::categorical_cross_entropy(
+                context,
+                &mut out.data,
+                columns,
+                targets,
+                &scaled,
+                &mut losses,
+                &mut dx.data,
+            ),
+            Loss::BinaryCrossentropy => {
+                loss::binary_cross_entropy(context, &mut out.data, columns, targets, &scaled, &mut losses, &mut dx.data)
+            }
+            Loss::MeanSquaredError => {
+                loss::mean_squared_error(&out.data, columns, targets, &scaled, &mut losses, &mut dx.data)
+            }
         }
         let correct = (0..rows).filter(|&row| hit(loss, &out.data[row * stride..][..columns], targets, row)).count();
         let loss_sum = losses.iter().zip(&weights).map(|(l, &w)| l * f64::from(w)).sum();
@@ -662,7 +781,14 @@ impl Workspace {
     fn backward(&mut self, context: &Context, parameters: &mut Parameters, cancel: &AtomicBool) -> Result<(), Error> {
         self.pending = false;
         let Parameters { values, gradients, views, .. } = parameters;
-        let pass = Pass { context, packed: &self.packed, samples: &self.samples, training: self.generator, dropout: self.dropout, values };
+        let pass = Pass {
+            context,
+            packed: &self.packed,
+            samples: &self.samples,
+            training: self.generator,
+            dropout: self.dropout,
+            values,
+        };
         let mut dy = std::mem::take(&mut self.gradients[0]);
         let mut dx = std::mem::take(&mut self.gradients[1]);
         let learns_below = |index: usize| views.iter().any(|view| view.layer <= index && view.trainable);
@@ -670,7 +796,14 @@ impl Workspace {
         for index in (0..self.next.len()).rev() {
             let needed = learns_below(index);
             outcome = cancelled(cancel).and_then(|()| {
-                self.next[index].layer().backward(&pass, &self.activations[index], &self.activations[index + 1], &mut dy, needed.then_some(&mut dx), gradients)
+                self.next[index].layer().backward(
+                    &pass,
+                    &self.activations[index],
+                    &self.activations[index + 1],
+                    &mut dy,
+                    needed.then_some(&mut dx),
+                    gradients,
+                )
             });
             if outcome.is_err() || !needed {
                 break;
@@ -693,7 +826,12 @@ impl Workspace {
         let out = self.activations.last().expect("a model has layers");
         let source = if out.per_step { self.packed.positions() } else { self.packed.order() };
         if gradient.len() != source.len() * out.columns {
-            return Err(Error::Argument(format!("outputGradient has {} values, expected {} rows × {}", gradient.len(), source.len(), out.columns)));
+            return Err(Error::Argument(format!(
+                "outputGradient has {} values, expected {} rows × {}",
+                gradient.len(),
+                source.len(),
+                out.columns
+            )));
         }
         let dy = &mut self.gradients[0];
         dy.per_token = false;
@@ -715,11 +853,16 @@ impl Workspace {
             None => p,
         };
         for (p, &i) in source.iter().enumerate() {
-            values[i as usize * out.columns..][..out.columns].copy_from_slice(&out.data[row_of(p) * out.stride()..][..out.columns]);
+            values[i as usize * out.columns..][..out.columns]
+                .copy_from_slice(&out.data[row_of(p) * out.stride()..][..out.columns]);
         }
         let lengths = out.per_step.then(|| {
             let mut lengths = vec![0; self.packed.sequences()];
-            self.packed.order().iter().zip(self.packed.lengths()).for_each(|(&i, &length)| lengths[i as usize] = length);
+            self.packed
+                .order()
+                .iter()
+                .zip(self.packed.lengths())
+                .for_each(|(&i, &length)| lengths[i as usize] = length);
             lengths
         });
         Output { values, lengths, features: out.columns }
@@ -763,7 +906,9 @@ fn hit(loss: Loss, outputs: &[f32], targets: loss::Targets<'_>, row: usize) -> b
             outputs.iter().zip(&values[row * outputs.len()..]).all(|(p, y)| (*p > 0.5) == (*y > 0.5))
         }
         (_, loss::Targets::Classes(classes)) => largest(outputs) == classes[row] as usize,
-        (_, loss::Targets::Values(values)) => largest(outputs) == largest(&values[row * outputs.len()..][..outputs.len()]),
+        (_, loss::Targets::Values(values)) => {
+            largest(outputs) == largest(&values[row * outputs.len()..][..outputs.len()])
+        }
     }
 }
 
@@ -773,7 +918,10 @@ fn check_batch(first: &LayerConfig, batch: &Batch) -> Result<(), Error> {
         return Err(Error::Argument(format!("a batch may have {} sequences, got {sequences}", Limits::SEQUENCES)));
     }
     if batch.samples.len() != sequences {
-        return Err(Error::Argument(format!("samples has {} entries, expected {sequences} as lengths", batch.samples.len())));
+        return Err(Error::Argument(format!(
+            "samples has {} entries, expected {sequences} as lengths",
+            batch.samples.len()
+        )));
     }
     let tokens: u64 = batch.lengths.iter().map(|&length| u64::from(length)).sum();
     if tokens + sequences as u64 >= 1 << 31 {
@@ -794,25 +942,41 @@ fn check_batch(first: &LayerConfig, batch: &Batch) -> Result<(), Error> {
     match (first, &batch.ids, &batch.values) {
         (LayerConfig::Embedding { input_dim, name, .. }, Some(ids), None) => {
             if ids.len() != tokens {
-                return Err(Error::Argument(format!("ids has {} entries, expected {tokens} (the sum of lengths)", ids.len())));
+                return Err(Error::Argument(format!(
+                    "ids has {} entries, expected {tokens} (the sum of lengths)",
+                    ids.len()
+                )));
             }
             if let Some(index) = ids.iter().position(|&id| id < 0 || id as usize >= *input_dim) {
                 let (sequence, step) = place(index);
-                return Err(Error::Data(format!("sequence {sequence}, step {step}: id {} is outside the vocabulary of {name}, 0 to {}", ids[index], input_dim - 1)));
+                return Err(Error::Data(format!(
+                    "sequence {sequence}, step {step}: id {} is outside the vocabulary of {name}, 0 to {}",
+                    ids[index],
+                    input_dim - 1
+                )));
             }
             Ok(())
         }
         (LayerConfig::Input { features, .. }, None, Some(values)) => {
             if values.len() != tokens * features {
-                return Err(Error::Argument(format!("values has {} entries, expected {tokens} × {features} (the sum of lengths × features)", values.len())));
+                return Err(Error::Argument(format!(
+                    "values has {} entries, expected {tokens} × {features} (the sum of lengths × features)",
+                    values.len()
+                )));
             }
             if let Some(index) = values.iter().position(|x| !x.is_finite()) {
                 let (sequence, step) = place(index / features);
-                return Err(Error::Data(format!("sequence {sequence}, step {step}: feature {} is {}, expected a finite number", index % features, values[index])));
+                return Err(Error::Data(format!(
+                    "sequence {sequence}, step {step}: feature {} is {}, expected a finite number",
+                    index % features,
+                    values[index]
+                )));
             }
             Ok(())
         }
-        (LayerConfig::Input { .. }, ..) => Err(Error::Argument("the model starts with feature rows and needs values, not ids".into())),
+        (LayerConfig::Input { .. }, ..) => {
+            Err(Error::Argument("the model starts with feature rows and needs values, not ids".into()))
+        }
         _ => Err(Error::Argument("the model starts with an embedding and needs ids, not values".into())),
     }
 }

@@ -13,7 +13,14 @@ fn weights(context: Context) -> Vec<u32> {
         {"kind":"lstm","units":201,"dropout":0.2,"recurrentDropout":0.2},{"kind":"dense","units":2,"activation":"softmax"}]}"#,
     )
     .unwrap();
-    let adam = AdamConfig { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, epsilon_after_correction: false, global_clip_norm: Some(1.0) };
+    let adam = AdamConfig {
+        learning_rate: 1e-3,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-7,
+        epsilon_after_correction: false,
+        global_clip_norm: Some(1.0),
+    };
     let mut model = Model::new(config, context).unwrap();
     for step in 0..STEPS {
         let lengths: Vec<u32> = (0..9).map(|i| (i * i + step) % 12).collect();
@@ -27,7 +34,9 @@ fn weights(context: Context) -> Vec<u32> {
         let targets = Targets { classes: Some((0..9).map(|i| (i + step) % 2).collect()), ..Targets::default() };
         model.train_step(&batch, &targets, Loss::CategoricalCrossentropy, &adam, &AtomicBool::new(false)).unwrap();
     }
-    (0..model.parameters().len()).flat_map(|index| model.value(index).iter().map(|x| x.to_bits()).collect::<Vec<_>>()).collect()
+    (0..model.parameters().len())
+        .flat_map(|index| model.value(index).iter().map(|x| x.to_bits()).collect::<Vec<_>>())
+        .collect()
 }
 
 #[test]

@@ -69,7 +69,8 @@ where
         let outcome = if job.cancel.load(Ordering::Relaxed) {
             Err(Failure::from(cellstate_nn::Error::Aborted))
         } else {
-            catch_unwind(AssertUnwindSafe(|| work(&job.cancel))).unwrap_or_else(|panic| Err(Failure::new("ERR_INTERNAL", panic_text(&*panic))))
+            catch_unwind(AssertUnwindSafe(|| work(&job.cancel)))
+                .unwrap_or_else(|panic| Err(Failure::new("ERR_INTERNAL", panic_text(&*panic))))
         };
         deferred.resolve(move |env| {
             let hook = hook;

@@ -36,5 +36,9 @@ pub fn available_threads() -> u32 {
 /// Whether a file can be written at `path`; rejects with the reason.
 #[napi(ts_return_type = "Promise<void>")]
 pub fn check_writable<'env>(env: &'env Env, path: String) -> Result<Object<'env>> {
-    job::run(env, move |_| cellstate_formats::durable::check_writable(path.as_ref()).map_err(Failure::from), |_, ()| Ok(()))
+    job::run(
+        env,
+        move |_| cellstate_formats::durable::check_writable(path.as_ref()).map_err(Failure::from),
+        |_, ()| Ok(()),
+    )
 }

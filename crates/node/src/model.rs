@@ -201,7 +201,10 @@ fn context(threads: u32, simd: &str) -> std::result::Result<Context, Failure> {
     } else {
         Level::named(simd).ok_or_else(|| {
             let names: Vec<&str> = Level::available().iter().map(|level| level.name()).collect();
-            Failure::new("ERR_ARGUMENT", format!("simd must be one of {} on this processor, got {simd:?}", names.join(", ")))
+            Failure::new(
+                "ERR_ARGUMENT",
+                format!("simd must be one of {} on this processor, got {simd:?}", names.join(", ")),
+            )
         })?
     };
     Ok(Context::new(level, threads as usize))
@@ -211,8 +214,16 @@ impl NativeModel {
     fn wrap(model: Model) -> NativeModel {
         NativeModel {
             config: model.config().to_json(),
-            layers: model.summary().iter().map(|layer| (layer.name.clone(), layer.kind, layer.output_shape.clone(), layer.parameters)).collect(),
-            parameters: model.parameters().iter().map(|view| (view.name.clone(), view.shape.clone(), view.trainable)).collect(),
+            layers: model
+                .summary()
+                .iter()
+                .map(|layer| (layer.name.clone(), layer.kind, layer.output_shape.clone(), layer.parameters))
+                .collect(),
+            parameters: model
+                .parameters()
+                .iter()
+                .map(|view| (view.name.clone(), view.shape.clone(), view.trainable))
+                .collect(),
             shared: Arc::new(Shared { model: Mutex::new(Some(model)), queue: Mutex::default() }),
         }
     }
@@ -301,13 +312,20 @@ impl NativeModel {
     pub fn get_gradients<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         self.enqueue(
             env,
-            |model, _| Ok((0..model.parameters().len()).map(|index| model.gradient(index).to_vec()).collect::<Vec<_>>()),
+            |model, _| {
+                Ok((0..model.parameters().len()).map(|index| model.gradient(index).to_vec()).collect::<Vec<_>>())
+            },
             |values| values.into_iter().map(Float32Array::new).collect::<Vec<_>>(),
         )
     }
 
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn set_parameters<'env>(&self, env: &'env Env, names: Vec<String>, values: Vec<Float32Array>) -> Result<Object<'env>> {
+    pub fn set_parameters<'env>(
+        &self,
+        env: &'env Env,
+        names: Vec<String>,
+        values: Vec<Float32Array>,
+    ) -> Result<Object<'env>> {
         let values: Vec<Vec<f32>> = values.iter().map(|values| values.to_vec()).collect();
         self.enqueue(
             env,
@@ -328,14 +346,23 @@ impl NativeModel {
             env,
             |model, _| {
                 let views = model.parameters().iter().enumerate();
-                Ok(digest::parameters_sha256(views.map(|(index, view)| (&*view.name, &*view.shape, model.value(index)))))
+                Ok(digest::parameters_sha256(
+                    views.map(|(index, view)| (&*view.name, &*view.shape, model.value(index))),
+                ))
             },
             |digest| digest,
         )
     }
 
     #[napi(ts_return_type = "Promise<NativeStepReport>")]
-    pub fn train_step<'env>(&self, env: &'env Env, batch: NativeBatch, targets: NativeTargets, loss: String, optimizer: NativeOptimizer) -> Result<Object<'env>> {
+    pub fn train_step<'env>(
+        &self,
+        env: &'env Env,
+        batch: NativeBatch,
+        targets: NativeTargets,
+        loss: String,
+        optimizer: NativeOptimizer,
+    ) -> Result<Object<'env>> {
         let (batch, targets) = (Batch::from(batch), Targets::from(targets));
         self.enqueue(
             env,
@@ -356,7 +383,13 @@ impl NativeModel {
     }
 
     #[napi(ts_return_type = "Promise<NativeEvaluation>")]
-    pub fn evaluate<'env>(&self, env: &'env Env, batch: NativeBatch, targets: NativeTargets, loss: String) -> Result<Object<'env>> {
+    pub fn evaluate<'env>(
+        &self,
+        env: &'env Env,
+        batch: NativeBatch,
+        targets: NativeTargets,
+        loss: String,
+    ) -> Result<Object<'env>> {
         let (batch, targets) = (Batch::from(batch), Targets::from(targets));
         self.enqueue(
             env,
@@ -408,7 +441,13 @@ impl NativeModel {
 
     /// Writes the model file: atomic and durable.
     #[napi(ts_return_type = "Promise<void>")]
-    pub fn save<'env>(&self, env: &'env Env, path: String, documents: HashMap<String, String>, created_by: String) -> Result<Object<'env>> {
+    pub fn save<'env>(
+        &self,
+        env: &'env Env,
+        path: String,
+        documents: HashMap<String, String>,
+        created_by: String,
+    ) -> Result<Object<'env>> {
         self.enqueue(
             env,
             move |model, _| {
@@ -420,7 +459,11 @@ impl NativeModel {
                         .parameters()
                         .iter()
                         .enumerate()
-                        .map(|(index, view)| Parameter { name: view.name.clone(), shape: view.shape.clone(), values: model.value(index).to_vec() })
+                        .map(|(index, view)| Parameter {
+                            name: view.name.clone(),
+                            shape: view.shape.clone(),
+                            values: model.value(index).to_vec(),
+                        })
                         .collect(),
                     documents: documents.into_iter().collect::<BTreeMap<_, _>>(),
                 };
@@ -443,25 +486,39 @@ impl NativeModel {
 
 /// Reads a model file.
 #[napi(ts_return_type = "Promise<NativeLoaded>")]
-pub fn load_model_file<'env>(env: &'env Env, path: String, threads: u32, simd: String, allow_non_finite: bool) -> Result<Object<'env>> {
+pub fn load_model_file<'env>(
+    env: &'env Env,
+    path: String,
+    threads: u32,
+    simd: String,
+    allow_non_finite: bool,
+) -> Result<Object<'env>> {
     job::run(
         env,
         move |_| {
             let limits = Limits::default();
             let bytes = durable::read_bounded(path.as_ref(), &limits)?;
             let in_file = |text: String| Failure::new("ERR_MODEL_FILE", format!("{path}: {text}"));
-            let file = ModelFile::from_bytes(&bytes, &limits, ReadOptions { allow_non_finite }).map_err(|error| in_file(error.to_string()))?;
+            let file = ModelFile::from_bytes(&bytes, &limits, ReadOptions { allow_non_finite })
+                .map_err(|error| in_file(error.to_string()))?;
             drop(bytes);
             let config = Config::from_json(&file.config).map_err(|error| in_file(error.to_string()))?;
             // Compared before anything is allocated: a file cannot ask for more memory than it fills.
             let views = Model::plan(&config).map_err(|error| in_file(error.to_string()))?;
             if file.parameters.len() != views.len() {
-                return Err(in_file(format!("the file has {} parameters, its configuration needs {}", file.parameters.len(), views.len())));
+                return Err(in_file(format!(
+                    "the file has {} parameters, its configuration needs {}",
+                    file.parameters.len(),
+                    views.len()
+                )));
             }
             for parameter in &file.parameters {
                 let shape = views.iter().find(|view| view.name == parameter.name).map(|view| &view.shape);
                 if shape != Some(&parameter.shape) {
-                    return Err(in_file(format!("parameter {:?} has shape {:?}, its configuration needs {shape:?}", parameter.name, parameter.shape)));
+                    return Err(in_file(format!(
+                        "parameter {:?} has shape {:?}, its configuration needs {shape:?}",
+                        parameter.name, parameter.shape
+                    )));
                 }
             }
             let mut model = Model::zeros(config, context(threads, &simd)?)?;

@@ -77,10 +77,7 @@ struct FaultStorage {
 
 impl FaultStorage {
     fn new(old: Option<&[u8]>, plan: Option<Plan>) -> Self {
-        let storage = FaultStorage {
-            plan,
-            state: RefCell::default(),
-        };
+        let storage = FaultStorage { plan, state: RefCell::default() };
         if let Some(old) = old {
             storage.put(TARGET, old, Duration::from_secs(1_000_000));
         }
@@ -90,12 +87,7 @@ impl FaultStorage {
     fn put(&self, path: &str, content: &[u8], age: Duration) {
         let mut state = self.state.borrow_mut();
         let (content, synced) = (content.to_vec(), content.to_vec());
-        state.inodes.push(Inode {
-            content,
-            synced,
-            mode: MODE,
-            age,
-        });
+        state.inodes.push(Inode { content, synced, mode: MODE, age });
         let inode = state.inodes.len() - 1;
         state.names.insert(path.into(), inode);
         state.synced_names.insert(path.into(), inode);
@@ -113,9 +105,7 @@ impl FaultStorage {
     /// An operation that is no write: it fails or it is done as a whole.
     fn operation<T>(&self, work: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
         match self.fault() {
-            Some(Fault::Errno(number) | Fault::HalfThenErrno(number)) => {
-                Err(io::Error::from_raw_os_error(number))
-            }
+            Some(Fault::Errno(number) | Fault::HalfThenErrno(number)) => Err(io::Error::from_raw_os_error(number)),
             Some(Fault::ShortWrite | Fault::Interrupted) | None => {
                 let result = work(&mut self.state.borrow_mut());
                 self.remember();
@@ -126,10 +116,7 @@ impl FaultStorage {
 
     fn remember(&self) {
         let mut state = self.state.borrow_mut();
-        let now = State {
-            history: Vec::new(),
-            ..state.clone()
-        };
+        let now = State { history: Vec::new(), ..state.clone() };
         state.history.push(now);
     }
 
@@ -141,11 +128,7 @@ impl FaultStorage {
 
     fn names(&self) -> Vec<String> {
         let state = self.state.borrow();
-        state
-            .names
-            .keys()
-            .map(|path| path.display().to_string())
-            .collect()
+        state.names.keys().map(|path| path.display().to_string()).collect()
     }
 }
 
@@ -157,10 +140,7 @@ impl Storage for FaultStorage {
         self.operation(|state| {
             Ok(match state.names.get(path) {
                 None => Target::Nothing,
-                Some(&inode) => Target::File {
-                    mode: state.inodes[inode].mode,
-                    read_only: false,
-                },
+                Some(&inode) => Target::File { mode: state.inodes[inode].mode, read_only: false },
             })
         })
     }
@@ -170,12 +150,7 @@ impl Storage for FaultStorage {
             if state.names.contains_key(path) {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
-            state.inodes.push(Inode {
-                content: Vec::new(),
-                synced: Vec::new(),
-                mode: 0o644,
-                age: Duration::ZERO,
-            });
+            state.inodes.push(Inode { content: Vec::new(), synced: Vec::new(), mode: 0o644, age: Duration::ZERO });
             state.names.insert(path.to_owned(), state.inodes.len() - 1);
             Ok(state.inodes.len() - 1)
         })
@@ -184,10 +159,7 @@ impl Storage for FaultStorage {
     fn set_mode(&self, file: &mut usize, mode: u32) -> io::Result<()> {
         self.operation(|state| {
             let inode = &mut state.inodes[*file];
-            assert!(
-                inode.content.is_empty(),
-                "the content was readable before the mode was kept"
-            );
+            assert!(inode.content.is_empty(), "the content was readable before the mode was kept");
             inode.mode = mode;
             Ok(())
         })
@@ -201,16 +173,12 @@ impl Storage for FaultStorage {
             Some(Fault::HalfThenErrno(_)) => bytes.len() / 2,
             Some(Fault::ShortWrite) => 1,
         };
-        self.state.borrow_mut().inodes[*file]
-            .content
-            .extend_from_slice(&bytes[..taken]);
+        self.state.borrow_mut().inodes[*file].content.extend_from_slice(&bytes[..taken]);
         self.remember();
         match fault {
             None | Some(Fault::ShortWrite) => Ok(taken),
             Some(Fault::Interrupted) => Err(io::ErrorKind::Interrupted.into()),
-            Some(Fault::Errno(number) | Fault::HalfThenErrno(number)) => {
-                Err(io::Error::from_raw_os_error(number))
-            }
+            Some(Fault::Errno(number) | Fault::HalfThenErrno(number)) => Err(io::Error::from_raw_os_error(number)),
         }
     }
 
@@ -224,10 +192,7 @@ impl Storage for FaultStorage {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.operation(|state| {
-            let inode = state
-                .names
-                .remove(from)
-                .ok_or(io::Error::from_raw_os_error(ENOENT))?;
+            let inode = state.names.remove(from).ok_or(io::Error::from_raw_os_error(ENOENT))?;
             state.names.insert(to.to_owned(), inode);
             Ok(())
         })
@@ -249,18 +214,13 @@ impl Storage for FaultStorage {
         })
     }
 
-    fn ages(
-        &self,
-        folder: &Path,
-        wanted: &dyn Fn(&OsStr) -> bool,
-    ) -> io::Result<Vec<(PathBuf, Duration)>> {
+    fn ages(&self, folder: &Path, wanted: &dyn Fn(&OsStr) -> bool) -> io::Result<Vec<(PathBuf, Duration)>> {
         self.operation(|state| {
-            let names = state.names.iter().filter(|(path, _)| {
-                path.parent() == Some(folder) && path.file_name().is_some_and(wanted)
-            });
-            Ok(names
-                .map(|(path, &inode)| (path.clone(), state.inodes[inode].age))
-                .collect())
+            let names = state
+                .names
+                .iter()
+                .filter(|(path, _)| path.parent() == Some(folder) && path.file_name().is_some_and(wanted));
+            Ok(names.map(|(path, &inode)| (path.clone(), state.inodes[inode].age)).collect())
         })
     }
 }
@@ -276,11 +236,7 @@ fn every_failure_leaves_the_old_or_the_new_file_and_no_temporary_file() {
         for fault in FAILURES {
             for forever in [false, true] {
                 for first in 0.. {
-                    let plan = Plan {
-                        fault,
-                        first,
-                        forever,
-                    };
+                    let plan = Plan { fault, first, forever };
                     let storage = FaultStorage::new(old, Some(plan));
                     let result = save_to(&storage);
                     saves += 1;
@@ -304,16 +260,8 @@ fn every_failure_leaves_the_old_or_the_new_file_and_no_temporary_file() {
                     // may it stay.
                     let expected = usize::from(content.is_some());
                     let refused = storage.state.borrow().removals_refused;
-                    assert!(
-                        refused <= 1 && (refused == 0 || forever),
-                        "{plan:?} refused {refused}"
-                    );
-                    assert_eq!(
-                        storage.names().len(),
-                        expected + refused,
-                        "{plan:?} left {:?}",
-                        storage.names()
-                    );
+                    assert!(refused <= 1 && (refused == 0 || forever), "{plan:?} refused {refused}");
+                    assert_eq!(storage.names().len(), expected + refused, "{plan:?} left {:?}", storage.names());
 
                     if storage.state.borrow().operations <= first {
                         assert!(result.is_ok());
@@ -336,9 +284,7 @@ fn losing_power_after_any_operation_leaves_the_old_or_the_new_file() {
         for moment in &state.history {
             // A rename may or may not have reached the disk before the folder was synced.
             for names in [&moment.names, &moment.synced_names] {
-                let content = names
-                    .get(Path::new(TARGET))
-                    .map(|&inode| &moment.inodes[inode]);
+                let content = names.get(Path::new(TARGET)).map(|&inode| &moment.inodes[inode]);
                 if let Some(inode) = content {
                     assert_eq!(inode.content, inode.synced, "the target may hold anything");
                 }
@@ -347,10 +293,7 @@ fn losing_power_after_any_operation_leaves_the_old_or_the_new_file() {
             }
         }
         let inode = state.synced_names[Path::new(TARGET)];
-        assert_eq!(
-            state.inodes[inode].synced, NEW,
-            "a finished save can be lost"
-        );
+        assert_eq!(state.inodes[inode].synced, NEW, "a finished save can be lost");
     }
 }
 
@@ -362,11 +305,7 @@ fn short_and_interrupted_writes_are_continued() {
                 if forever && fault == Fault::Interrupted {
                     continue;
                 }
-                let plan = Plan {
-                    fault,
-                    first,
-                    forever,
-                };
+                let plan = Plan { fault, first, forever };
                 let storage = FaultStorage::new(Some(OLD), Some(plan));
                 save_to(&storage).unwrap();
                 assert_eq!(storage.content(TARGET).as_deref(), Some(NEW), "{plan:?}");
@@ -387,10 +326,7 @@ fn the_mode_of_the_old_file_is_kept() {
 #[test]
 fn leftovers_of_the_same_target_are_removed_after_an_hour() {
     let storage = FaultStorage::new(Some(OLD), None);
-    let (old, young) = (
-        LEFTOVER_AGE + Duration::from_secs(1),
-        LEFTOVER_AGE - Duration::from_secs(1),
-    );
+    let (old, young) = (LEFTOVER_AGE + Duration::from_secs(1), LEFTOVER_AGE - Duration::from_secs(1));
     let kept = [
         ("/models/.play.safetensors.1-1.tmp", young),
         ("/models/.other.safetensors.1-0.tmp", old),
@@ -415,11 +351,7 @@ fn leftovers_of_the_same_target_are_removed_after_an_hour() {
 #[test]
 fn a_leftover_that_cannot_be_removed_does_not_prevent_a_save() {
     for first in [1, 2] {
-        let plan = Plan {
-            fault: Fault::Errno(EACCES),
-            first,
-            forever: false,
-        };
+        let plan = Plan { fault: Fault::Errno(EACCES), first, forever: false };
         let storage = FaultStorage::new(Some(OLD), Some(plan));
         storage.put("/models/.play.safetensors.1-0.tmp", b"", LEFTOVER_AGE * 2);
         save_to(&storage).unwrap();
@@ -465,21 +397,14 @@ impl Storage for Crowded {
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         self.below.sync_folder(folder)
     }
-    fn ages(
-        &self,
-        folder: &Path,
-        wanted: &dyn Fn(&OsStr) -> bool,
-    ) -> io::Result<Vec<(PathBuf, Duration)>> {
+    fn ages(&self, folder: &Path, wanted: &dyn Fn(&OsStr) -> bool) -> io::Result<Vec<(PathBuf, Duration)>> {
         self.below.ages(folder, wanted)
     }
 }
 
 #[test]
 fn temporary_names_that_are_taken_are_skipped_but_not_for_ever() {
-    let crowded = |taken| Crowded {
-        taken: RefCell::new(taken),
-        below: FaultStorage::new(Some(OLD), None),
-    };
+    let crowded = |taken| Crowded { taken: RefCell::new(taken), below: FaultStorage::new(Some(OLD), None) };
     assert!(save(&crowded(NAME_ATTEMPTS - 1), Path::new(TARGET), NEW).is_ok());
     let error = save(&crowded(NAME_ATTEMPTS), Path::new(TARGET), NEW).unwrap_err();
     assert!(
@@ -492,11 +417,7 @@ fn every_failure_of_a_probe_is_reported_and_changes_nothing() {
     for old in [None, Some(OLD)] {
         for forever in [false, true] {
             for first in 0.. {
-                let plan = Plan {
-                    fault: Fault::Errno(EACCES),
-                    first,
-                    forever,
-                };
+                let plan = Plan { fault: Fault::Errno(EACCES), first, forever };
                 let storage = FaultStorage::new(old, Some(plan));
                 let result = probe(&storage, Path::new(TARGET));
                 assert_eq!(storage.content(TARGET).as_deref(), old);
@@ -504,16 +425,9 @@ fn every_failure_of_a_probe_is_reported_and_changes_nothing() {
                     assert!(result.is_ok());
                     break;
                 }
-                assert!(
-                    matches!(&result, Err(Error::Io { .. })),
-                    "{plan:?} gave {result:?}"
-                );
+                assert!(matches!(&result, Err(Error::Io { .. })), "{plan:?} gave {result:?}");
                 let refused = storage.state.borrow().removals_refused;
-                assert_eq!(
-                    storage.names().len(),
-                    usize::from(old.is_some()) + refused,
-                    "{plan:?}"
-                );
+                assert_eq!(storage.names().len(), usize::from(old.is_some()) + refused, "{plan:?}");
             }
         }
     }
@@ -525,10 +439,6 @@ fn paths_without_a_file_name_are_refused() {
         let storage = FaultStorage::new(None, None);
         let error = save(&storage, Path::new(path), NEW).unwrap_err();
         assert!(matches!(error, Error::Path { .. }), "{path:?} gave {error}");
-        assert_eq!(
-            storage.state.borrow().operations,
-            0,
-            "{path:?} touched the storage"
-        );
+        assert_eq!(storage.state.borrow().operations, 0, "{path:?} touched the storage");
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use super::{
-    at_most, check_name, checksum, size_in_bytes, Dtype, File, Limits, Tensor, CHECKSUM,
-    CHECKSUM_DIGITS, CHECKSUM_PREFIX, LENGTH_BYTES, METADATA,
+    at_most, check_name, checksum, size_in_bytes, Dtype, File, Limits, Tensor, CHECKSUM, CHECKSUM_DIGITS,
+    CHECKSUM_PREFIX, LENGTH_BYTES, METADATA,
 };
 use crate::json::Cursor;
 use crate::{clip, quote, reserved, Error};
@@ -37,33 +37,15 @@ pub(super) struct Header {
 impl Header {
     pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Header, Error> {
         let found = bytes.len() as u64;
-        at_most(
-            || "size of the file in bytes".to_owned(),
-            found,
-            limits.file_bytes,
-            "file_bytes",
-        )?;
+        at_most(|| "size of the file in bytes".to_owned(), found, limits.file_bytes, "file_bytes")?;
         let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
-            return Err(Error::Truncated {
-                found,
-                expected: LENGTH_BYTES as u64,
-            });
+            return Err(Error::Truncated { found, expected: LENGTH_BYTES as u64 });
         };
         let length = u64::from_le_bytes(*length);
-        at_most(
-            || "length of the header in bytes".to_owned(),
-            length,
-            limits.header_bytes,
-            "header_bytes",
-        )?;
-        let header = usize::try_from(length)
-            .ok()
-            .and_then(|length| rest.get(..length));
+        at_most(|| "length of the header in bytes".to_owned(), length, limits.header_bytes, "header_bytes")?;
+        let header = usize::try_from(length).ok().and_then(|length| rest.get(..length));
         let Some(header) = header else {
-            return Err(Error::Truncated {
-                found,
-                expected: length.saturating_add(LENGTH_BYTES as u64),
-            });
+            return Err(Error::Truncated { found, expected: length.saturating_add(LENGTH_BYTES as u64) });
         };
         let text = std::str::from_utf8(header).map_err(|error| Error::Json {
             place: "header".to_owned(),
@@ -74,8 +56,7 @@ impl Header {
             return Err(Error::Json {
                 place: "header".to_owned(),
                 offset: LENGTH_BYTES as u64,
-                problem: "expected '{' as its first byte: this is not a safetensors file"
-                    .to_owned(),
+                problem: "expected '{' as its first byte: this is not a safetensors file".to_owned(),
             });
         }
         let mut parser = Parser {
@@ -93,9 +74,7 @@ impl Header {
     }
 
     pub(super) fn is_cellstate(&self) -> bool {
-        self.metadata
-            .get(FORMAT)
-            .is_some_and(|format| format == CELLSTATE)
+        self.metadata.get(FORMAT).is_some_and(|format| format == CELLSTATE)
     }
 
     /// Tensors and metadata in short, for a person who opened the wrong file.
@@ -106,12 +85,7 @@ impl Header {
         };
         for (index, entry) in self.entries.iter().take(LISTED_TENSORS).enumerate() {
             contents += if index == 0 { " (" } else { ", " };
-            contents += &format!(
-                "{} {} {:?}",
-                quote(&entry.name),
-                clip(&entry.dtype).escape_debug(),
-                entry.shape
-            );
+            contents += &format!("{} {} {:?}", quote(&entry.name), clip(&entry.dtype).escape_debug(), entry.shape);
         }
         match self.entries.len() {
             0 => {}
@@ -119,9 +93,7 @@ impl Header {
             count => contents += &format!(" and {} more)", count - LISTED_TENSORS),
         }
         match self.metadata.get(FORMAT) {
-            Some(format) => {
-                contents += &format!(" and metadata field \"format\" = {}", quote(format))
-            }
+            Some(format) => contents += &format!(" and metadata field \"format\" = {}", quote(format)),
             None => contents += " and no metadata field \"format\"",
         }
         contents
@@ -147,25 +119,14 @@ impl Header {
             return Err(malformed("missing".to_owned()));
         };
         let stated = &bytes[place.clone()];
-        let Some(stated) = stated
-            .strip_prefix(CHECKSUM_PREFIX.as_bytes())
-            .filter(|digits| {
-                digits.len() == CHECKSUM_DIGITS
-                    && digits
-                        .iter()
-                        .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-            })
-        else {
-            return Err(malformed(quote(&String::from_utf8_lossy(
-                &stated[..stated.len().min(256)],
-            ))));
+        let Some(stated) = stated.strip_prefix(CHECKSUM_PREFIX.as_bytes()).filter(|digits| {
+            digits.len() == CHECKSUM_DIGITS && digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        }) else {
+            return Err(malformed(quote(&String::from_utf8_lossy(&stated[..stated.len().min(256)]))));
         };
         let computed = checksum(bytes, place.start + CHECKSUM_PREFIX.len());
         if stated != computed.as_bytes() {
-            return Err(Error::Checksum {
-                stated: String::from_utf8_lossy(stated).into_owned(),
-                computed,
-            });
+            return Err(Error::Checksum { stated: String::from_utf8_lossy(stated).into_owned(), computed });
         }
         Ok(())
     }
@@ -176,14 +137,9 @@ impl Header {
         let payload = &bytes[self.payload..];
         let mut checked = reserved(self.entries.len(), "the list of tensors")?;
         for entry in self.entries {
-            let wrong = |problem: String| Error::Tensor {
-                tensor: entry.name.clone(),
-                problem,
-            };
-            let dtype = Dtype::from_name(&entry.dtype).ok_or_else(|| Error::Dtype {
-                tensor: entry.name.clone(),
-                found: clip(&entry.dtype),
-            })?;
+            let wrong = |problem: String| Error::Tensor { tensor: entry.name.clone(), problem };
+            let dtype = Dtype::from_name(&entry.dtype)
+                .ok_or_else(|| Error::Dtype { tensor: entry.name.clone(), found: clip(&entry.dtype) })?;
             let size = size_in_bytes(&entry.shape, dtype).map_err(wrong)?;
             let Entry { begin, end, .. } = entry;
             if end.checked_sub(begin) != Some(size) {
@@ -195,9 +151,7 @@ impl Header {
             }
             checked.push((entry, dtype));
         }
-        checked.sort_unstable_by(|(left, _), (right, _)| {
-            (left.begin, &left.name).cmp(&(right.begin, &right.name))
-        });
+        checked.sort_unstable_by(|(left, _), (right, _)| (left.begin, &left.name).cmp(&(right.begin, &right.name)));
         let mut expected = 0;
         for (index, (entry, _)) in checked.iter().enumerate() {
             if entry.begin > expected {
@@ -219,16 +173,10 @@ impl Header {
         }
         let sizes = (bytes.len() as u64, start.saturating_add(expected));
         if sizes.0 < sizes.1 {
-            return Err(Error::Truncated {
-                found: sizes.0,
-                expected: sizes.1,
-            });
+            return Err(Error::Truncated { found: sizes.0, expected: sizes.1 });
         }
         if sizes.0 > sizes.1 {
-            return Err(Error::TrailingBytes {
-                found: sizes.0,
-                expected: sizes.1,
-            });
+            return Err(Error::TrailingBytes { found: sizes.0, expected: sizes.1 });
         }
         // From here on every offset is at most the length of the payload and every dimension at
         // most its tensor's size: both fit in usize.
@@ -237,19 +185,12 @@ impl Header {
             tensors.push(Tensor {
                 name: entry.name,
                 dtype,
-                shape: entry
-                    .shape
-                    .iter()
-                    .map(|&dimension| dimension as usize)
-                    .collect(),
+                shape: entry.shape.iter().map(|&dimension| dimension as usize).collect(),
                 data: &payload[entry.begin as usize..entry.end as usize],
             });
         }
         tensors.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-        Ok(File {
-            metadata: self.metadata,
-            tensors,
-        })
+        Ok(File { metadata: self.metadata, tensors })
     }
 }
 
@@ -270,22 +211,13 @@ impl Parser<'_> {
                 let name = self.name("tensor")?;
                 self.cursor.expect(b':', "after a tensor name")?;
                 if !names.insert(name.clone()) {
-                    return Err(Error::Duplicate {
-                        what: "tensor",
-                        name,
-                        offset: Some(offset),
-                    });
+                    return Err(Error::Duplicate { what: "tensor", name, offset: Some(offset) });
                 }
                 if name == METADATA {
                     self.metadata()?;
                 } else {
                     let tensors = self.header.entries.len() as u64 + 1;
-                    at_most(
-                        || "number of tensors".to_owned(),
-                        tensors,
-                        self.limits.tensors as u64,
-                        "tensors",
-                    )?;
+                    at_most(|| "number of tensors".to_owned(), tensors, self.limits.tensors as u64, "tensors")?;
                     self.entry(name)?;
                 }
                 if !self.cursor.more(b'}', "end of the header")? {
@@ -313,20 +245,11 @@ impl Parser<'_> {
             let offset = self.cursor.offset();
             let field = self.name("metadata field")?;
             if self.header.metadata.contains_key(&field) {
-                return Err(Error::Duplicate {
-                    what: "metadata field",
-                    name: field,
-                    offset: Some(offset),
-                });
+                return Err(Error::Duplicate { what: "metadata field", name: field, offset: Some(offset) });
             }
             let fields = self.header.metadata.len() as u64 + 1;
             let limit = self.limits.metadata_fields as u64;
-            at_most(
-                || "number of metadata fields".to_owned(),
-                fields,
-                limit,
-                "metadata_fields",
-            )?;
+            at_most(|| "number of metadata fields".to_owned(), fields, limit, "metadata_fields")?;
             self.cursor.expect(b':', "after a metadata field")?;
             let (value, place) = self.cursor.string("value of a metadata field")?;
             if field == CHECKSUM {
@@ -340,10 +263,7 @@ impl Parser<'_> {
     }
 
     fn entry(&mut self, name: String) -> Result<(), Error> {
-        let wrong = |problem: String| Error::Tensor {
-            tensor: name.clone(),
-            problem,
-        };
+        let wrong = |problem: String| Error::Tensor { tensor: name.clone(), problem };
         let (mut dtype, mut shape, mut offsets) = (None, None, None);
         self.cursor.expect(b'{', "start of a tensor")?;
         if !self.cursor.accept(b'}') {
@@ -366,7 +286,9 @@ impl Parser<'_> {
                     "data_offsets" => {
                         let numbers = self.numbers(2, "data_offsets")?.unwrap_or_default();
                         let &[begin, end] = numbers.as_slice() else {
-                            return Err(wrong(format!("has data_offsets at byte {offset} that are not two numbers, expected [begin, end]")));
+                            return Err(wrong(format!(
+                                "has data_offsets at byte {offset} that are not two numbers, expected [begin, end]"
+                            )));
                         };
                         offsets.replace((begin, end)).is_some()
                     }
@@ -378,31 +300,19 @@ impl Parser<'_> {
                     }
                 };
                 if repeated {
-                    return Err(wrong(format!(
-                        "has a second {field} at byte {offset}, expected one"
-                    )));
+                    return Err(wrong(format!("has a second {field} at byte {offset}, expected one")));
                 }
                 if !self.cursor.more(b'}', "end of a tensor")? {
                     break;
                 }
             }
         }
-        let missing = |field: &str| {
-            wrong(format!(
-                "has no {field}, expected data_offsets, dtype and shape"
-            ))
-        };
+        let missing = |field: &str| wrong(format!("has no {field}, expected data_offsets, dtype and shape"));
         let dtype = dtype.ok_or_else(|| missing("dtype"))?;
         let shape = shape.ok_or_else(|| missing("shape"))?;
         let (begin, end) = offsets.ok_or_else(|| missing("data_offsets"))?;
         // Of a dtype that is not supported only the beginning will be shown.
-        self.header.entries.push(Entry {
-            dtype: clip(&dtype),
-            name,
-            shape,
-            begin,
-            end,
-        });
+        self.header.entries.push(Entry { dtype: clip(&dtype), name, shape, begin, end });
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    at_most, check_name, checksum, shape_as_json, size_in_bytes, Dtype, Limits, CHECKSUM,
-    CHECKSUM_DIGITS, CHECKSUM_PREFIX, LENGTH_BYTES, METADATA, NO_CHECKSUM,
+    at_most, check_name, checksum, shape_as_json, size_in_bytes, Dtype, Limits, CHECKSUM, CHECKSUM_DIGITS,
+    CHECKSUM_PREFIX, LENGTH_BYTES, METADATA, NO_CHECKSUM,
 };
 use crate::{quote, reserved, Error};
 
@@ -60,23 +60,10 @@ pub(crate) fn write_sources(
 
     metadata.insert(CHECKSUM, NO_CHECKSUM);
     let fields = metadata.len() as u64;
-    at_most(
-        || "number of metadata fields".to_owned(),
-        fields,
-        limits.metadata_fields as u64,
-        "metadata_fields",
-    )?;
+    at_most(|| "number of metadata fields".to_owned(), fields, limits.metadata_fields as u64, "metadata_fields")?;
     // Compared before the text is built: a value of any size can come from the caller.
-    let text: u64 = metadata
-        .iter()
-        .map(|(field, value)| (field.len() + value.len()) as u64)
-        .sum();
-    at_most(
-        || "length of the metadata in bytes".to_owned(),
-        text,
-        limits.header_bytes,
-        "header_bytes",
-    )?;
+    let text: u64 = metadata.iter().map(|(field, value)| (field.len() + value.len()) as u64).sum();
+    at_most(|| "length of the metadata in bytes".to_owned(), text, limits.header_bytes, "header_bytes")?;
 
     let mut order: Vec<usize> = (0..sources.len()).collect();
     // Stable: by name within a dtype.
@@ -85,9 +72,7 @@ pub(crate) fn write_sources(
     let mut payload = 0usize;
     for &index in &order {
         begins[index] = payload;
-        payload = payload
-            .checked_add(sources[index].len())
-            .ok_or_else(|| out_of_memory(u64::MAX))?;
+        payload = payload.checked_add(sources[index].len()).ok_or_else(|| out_of_memory(u64::MAX))?;
     }
 
     // The length comes last.
@@ -112,26 +97,16 @@ pub(crate) fn write_sources(
         push_string(&mut header, source.name);
         let shape = shape_as_json(source.shape);
         let (end, dtype) = (begin + source.len(), source.dtype.name());
-        let entry = format!(
-            ":{{\"data_offsets\":[{begin},{end}],\"dtype\":\"{dtype}\",\"shape\":{shape}}}"
-        );
+        let entry = format!(":{{\"data_offsets\":[{begin},{end}],\"dtype\":\"{dtype}\",\"shape\":{shape}}}");
         header.extend_from_slice(entry.as_bytes());
     }
     header.push(b'}');
     header.resize(header.len().next_multiple_of(HEADER_ALIGNMENT), b' ');
     let length = (header.len() - LENGTH_BYTES) as u64;
-    at_most(
-        || "length of the header in bytes".to_owned(),
-        length,
-        limits.header_bytes,
-        "header_bytes",
-    )?;
+    at_most(|| "length of the header in bytes".to_owned(), length, limits.header_bytes, "header_bytes")?;
     header[..LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
 
-    let size = header
-        .len()
-        .checked_add(payload)
-        .ok_or_else(|| out_of_memory(u64::MAX))?;
+    let size = header.len().checked_add(payload).ok_or_else(|| out_of_memory(u64::MAX))?;
     let mut bytes = reserved(size, "the file")?;
     bytes.extend_from_slice(&header);
     bytes.resize(size, 0);
@@ -145,51 +120,28 @@ pub(crate) fn write_sources(
 }
 
 fn out_of_memory(bytes: u64) -> Error {
-    Error::OutOfMemory {
-        what: "the file".to_owned(),
-        bytes,
-    }
+    Error::OutOfMemory { what: "the file".to_owned(), bytes }
 }
 
 /// Refuses what [`super::read`] would refuse; `sources` are sorted by name.
 fn check_sources(sources: &[Source<'_>], limits: &Limits) -> Result<(), Error> {
-    at_most(
-        || "number of tensors".to_owned(),
-        sources.len() as u64,
-        limits.tensors as u64,
-        "tensors",
-    )?;
+    at_most(|| "number of tensors".to_owned(), sources.len() as u64, limits.tensors as u64, "tensors")?;
     for (index, source) in sources.iter().enumerate() {
-        let wrong = |problem: String| Error::Tensor {
-            tensor: source.name.to_owned(),
-            problem,
-        };
+        let wrong = |problem: String| Error::Tensor { tensor: source.name.to_owned(), problem };
         check_name("tensor", source.name, limits, None)?;
         if source.name == METADATA {
-            return Err(wrong(
-                "has the name of the metadata, expected another one".to_owned(),
-            ));
+            return Err(wrong("has the name of the metadata, expected another one".to_owned()));
         }
         if index > 0 && sources[index - 1].name == source.name {
-            return Err(Error::Duplicate {
-                what: "tensor",
-                name: source.name.to_owned(),
-                offset: None,
-            });
+            return Err(Error::Duplicate { what: "tensor", name: source.name.to_owned(), offset: None });
         }
         let what = || format!("rank of tensor {}", quote(source.name));
         at_most(what, source.shape.len() as u64, limits.rank as u64, "rank")?;
-        let shape: Vec<u64> = source
-            .shape
-            .iter()
-            .map(|&dimension| dimension as u64)
-            .collect();
+        let shape: Vec<u64> = source.shape.iter().map(|&dimension| dimension as u64).collect();
         let size = size_in_bytes(&shape, source.dtype).map_err(wrong)?;
         if source.len() as u64 != size {
             let (found, dtype) = (source.len(), source.dtype.name());
-            return Err(wrong(format!(
-                "has {found} bytes of data, expected {size} for {dtype} {shape:?}"
-            )));
+            return Err(wrong(format!("has {found} bytes of data, expected {size} for {dtype} {shape:?}")));
         }
     }
     Ok(())

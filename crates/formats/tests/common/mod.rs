@@ -1,8 +1,5 @@
 //! A model to write, and files built by hand that the writer would not write.
-#![allow(
-    dead_code,
-    reason = "every test file is a crate of its own and uses a part"
-)]
+#![allow(dead_code, reason = "every test file is a crate of its own and uses a part")]
 
 use std::collections::BTreeMap;
 
@@ -11,19 +8,14 @@ use proptest::test_runner::Config;
 use sha2::{Digest, Sha256};
 
 /// The field of a file whose checksum is not computed yet.
-pub const NO_CHECKSUM: &str =
-    "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+pub const NO_CHECKSUM: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// A property test of so many cases, unless the environment variable `PROPTEST_CASES` asks for more
 /// or fewer.
 pub fn cases(cases: u32) -> Config {
     let default = Config::default();
     let asked = std::env::var_os("PROPTEST_CASES").is_some();
-    Config {
-        cases: if asked { default.cases } else { cases },
-        failure_persistence: None,
-        ..default
-    }
+    Config { cases: if asked { default.cases } else { cases }, failure_persistence: None, ..default }
 }
 
 /// A parameter whose values count upwards in steps of a half.
@@ -49,10 +41,7 @@ pub fn model(units: usize) -> ModelFile {
         ],
         documents: BTreeMap::from([
             ("labels".to_owned(), r#"["neg","pos"]"#.to_owned()),
-            (
-                "tokenizer".to_owned(),
-                r#"{"words":["ü","\ud83d"]}"#.to_owned(),
-            ),
+            ("tokenizer".to_owned(), r#"{"words":["ü","\ud83d"]}"#.to_owned()),
         ]),
     }
 }

@@ -125,8 +125,10 @@ macro_rules! one_lane {
     };
 }
 
-// SAFETY: the token proves the feature.
-one_lane!(Fma, f32::mul_add, |kernel| unsafe { run_fma(kernel) });
+one_lane!(Fma, f32::mul_add, |kernel| {
+    // SAFETY: the token proves the feature.
+    unsafe { run_fma(kernel) }
+});
 one_lane!(Soft, fused, run_soft);
 
 #[cfg(test)]

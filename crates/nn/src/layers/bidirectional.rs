@@ -16,7 +16,10 @@ impl Bidirectional {
     pub(crate) fn new(options: Options, weights: [Weights; 2], return_sequences: bool) -> Bidirectional {
         let [forward, backward] = weights;
         Bidirectional {
-            directions: [Direction::new(Options { backward: false, ..options }, forward), Direction::new(Options { backward: true, ..options }, backward)],
+            directions: [
+                Direction::new(Options { backward: false, ..options }, forward),
+                Direction::new(Options { backward: true, ..options }, backward),
+            ],
             units: options.units,
             return_sequences,
             part: Buffer::new(),
@@ -45,15 +48,30 @@ impl Layer for Bidirectional {
         Ok(())
     }
 
-    fn backward(&mut self, pass: &Pass<'_>, x: &Activation, y: &Activation, dy: &mut Gradient, mut dx: Option<&mut Gradient>, gradients: &mut [f32]) -> Result<(), Error> {
+    fn backward(
+        &mut self,
+        pass: &Pass<'_>,
+        x: &Activation,
+        y: &Activation,
+        dy: &mut Gradient,
+        mut dx: Option<&mut Gradient>,
+        gradients: &mut [f32],
+    ) -> Result<(), Error> {
         let h = padded(self.units);
         let rows = if self.return_sequences { pass.packed.tokens() } else { pass.packed.sequences() };
         for (index, direction) in self.directions.iter_mut().enumerate() {
             self.part.resize(rows * h)?;
             self.part.fill(0.0);
             let source = (index == 1 && self.return_sequences).then(|| pass.packed.mirrored());
-            elementwise::copy_columns(pass.context, (&dy.data, y.stride(), index * self.units), source, self.units, (&mut self.part, h, 0));
-            let (steps, last) = if self.return_sequences { (Some(&self.part[..]), None) } else { (None, Some(&self.part[..])) };
+            elementwise::copy_columns(
+                pass.context,
+                (&dy.data, y.stride(), index * self.units),
+                source,
+                self.units,
+                (&mut self.part, h, 0),
+            );
+            let (steps, last) =
+                if self.return_sequences { (Some(&self.part[..]), None) } else { (None, Some(&self.part[..])) };
             if let Some(gradient) = direction.backward(pass, x, steps, last, dx.is_some(), gradients)? {
                 dx.as_mut().expect("asked for").take(pass, index == 0, gradient)?;
             }

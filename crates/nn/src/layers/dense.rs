@@ -76,7 +76,15 @@ impl Layer for Dense {
         Ok(())
     }
 
-    fn backward(&mut self, pass: &Pass<'_>, x: &Activation, y: &Activation, dy: &mut Gradient, dx: Option<&mut Gradient>, gradients: &mut [f32]) -> Result<(), Error> {
+    fn backward(
+        &mut self,
+        pass: &Pass<'_>,
+        x: &Activation,
+        y: &Activation,
+        dy: &mut Gradient,
+        dx: Option<&mut Gradient>,
+        gradients: &mut [f32],
+    ) -> Result<(), Error> {
         let (stride, rows) = (y.stride(), y.data.len() / y.stride());
         if !self.logits {
             if let Some(function) = self.function() {
@@ -91,8 +99,19 @@ impl Layer for Dense {
         self.dweights.resize(self.inputs * stride)?;
         self.dbias.resize(stride)?;
         let left = Rows { data: &x.data, stride: x.stride(), index: x.slots() };
-        product::transposed(pass.context, left, self.inputs, &dy.data, rows, stride, &mut self.dweights, Some(&mut self.dbias));
-        for (to, from) in gradients[self.kernel.range()].chunks_exact_mut(self.units).zip(self.dweights.chunks_exact(stride)) {
+        product::transposed(
+            pass.context,
+            left,
+            self.inputs,
+            &dy.data,
+            rows,
+            stride,
+            &mut self.dweights,
+            Some(&mut self.dbias),
+        );
+        for (to, from) in
+            gradients[self.kernel.range()].chunks_exact_mut(self.units).zip(self.dweights.chunks_exact(stride))
+        {
             to.iter_mut().zip(from).for_each(|(to, x)| *to += x);
         }
         gradients[self.bias.range()].iter_mut().zip(&self.dbias[..]).for_each(|(to, x)| *to += x);

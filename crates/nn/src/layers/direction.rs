@@ -136,12 +136,35 @@ impl Direction {
             if self.masks_input(pass) {
                 let generator = pass.training.expect("masks are drawn in training");
                 self.input_mask.resize(n * x.stride())?;
-                dropout::sequence_masks(context, generator, self.stream(Purpose::InputDropout), pass.samples, inputs, self.options.dropout, &mut self.input_mask);
+                dropout::sequence_masks(
+                    context,
+                    generator,
+                    self.stream(Purpose::InputDropout),
+                    pass.samples,
+                    inputs,
+                    self.options.dropout,
+                    &mut self.input_mask,
+                );
                 self.masked_x.resize(p * x.stride())?;
-                elementwise::mask_rows(context, &x.data, x.slots(), &self.input_mask, packed.rows(), x.stride(), &mut self.masked_x);
+                elementwise::mask_rows(
+                    context,
+                    &x.data,
+                    x.slots(),
+                    &self.input_mask,
+                    packed.rows(),
+                    x.stride(),
+                    &mut self.masked_x,
+                );
             }
             let data = if self.masks_input(pass) { &self.masked_x } else { &x.data };
-            product::rows(context, Rows { data, stride: x.stride(), index: own }, p, &self.kernel, bias, &mut self.gates);
+            product::rows(
+                context,
+                Rows { data, stride: x.stride(), index: own },
+                p,
+                &self.kernel,
+                bias,
+                &mut self.gates,
+            );
         }
 
         let masks_state = self.masks_state(pass);
@@ -149,7 +172,15 @@ impl Direction {
         if masks_state {
             let generator = pass.training.expect("masks are drawn in training");
             self.mask.resize(n * h)?;
-            dropout::sequence_masks(context, generator, self.stream(Purpose::RecurrentDropout), pass.samples, units, self.options.recurrent_dropout, &mut self.mask);
+            dropout::sequence_masks(
+                context,
+                generator,
+                self.stream(Purpose::RecurrentDropout),
+                pass.samples,
+                units,
+                self.options.recurrent_dropout,
+                &mut self.mask,
+            );
         }
         let input = match (&x.distinct, shared) {
             (Some(distinct), true) => InputProduct::Indexed {
@@ -251,7 +282,15 @@ impl Direction {
         product::rows(context, Rows { data: dgates, stride: g, index }, rows, &self.kernel, Start::Zero, &mut self.dx);
         if masks_input {
             self.masked_x.resize(p * x.stride())?;
-            elementwise::mask_rows(context, &self.dx, None, &self.input_mask, packed.rows(), x.stride(), &mut self.masked_x);
+            elementwise::mask_rows(
+                context,
+                &self.dx,
+                None,
+                &self.input_mask,
+                packed.rows(),
+                x.stride(),
+                &mut self.masked_x,
+            );
             return Ok(Some((&self.masked_x, false)));
         }
         Ok(Some((&self.dx, shared)))
@@ -259,8 +298,20 @@ impl Direction {
 
     pub(crate) fn bytes(&self) -> usize {
         let buffers = [
-            &self.bias, &self.product, &self.gates, &self.c, &self.h, &self.masked_h, &self.mask, &self.input_mask, &self.masked_x, &self.dc,
-            &self.dproduct, &self.dweights, &self.dbias, &self.dx,
+            &self.bias,
+            &self.product,
+            &self.gates,
+            &self.c,
+            &self.h,
+            &self.masked_h,
+            &self.mask,
+            &self.input_mask,
+            &self.masked_x,
+            &self.dc,
+            &self.dproduct,
+            &self.dweights,
+            &self.dbias,
+            &self.dx,
         ];
         buffers.iter().map(|buffer| buffer.bytes()).sum::<usize>() + self.kernel.bytes() + self.recurrent.bytes()
     }
@@ -268,7 +319,12 @@ impl Direction {
 
 impl Gradient {
     /// Takes the first direction's gradient, or adds another's.
-    pub(crate) fn take(&mut self, pass: &Pass<'_>, first: bool, (data, per_token): (&[f32], bool)) -> Result<(), Error> {
+    pub(crate) fn take(
+        &mut self,
+        pass: &Pass<'_>,
+        first: bool,
+        (data, per_token): (&[f32], bool),
+    ) -> Result<(), Error> {
         if first {
             self.data.resize(data.len())?;
             self.data.copy_from_slice(data);

@@ -17,7 +17,14 @@ impl Dropout {
         Dropout { layer, rate, mask: Buffer::new(), rows: Vec::new() }
     }
 
-    fn apply(&mut self, pass: &Pass<'_>, per_step: bool, columns: usize, x: &[f32], out: &mut [f32]) -> Result<(), Error> {
+    fn apply(
+        &mut self,
+        pass: &Pass<'_>,
+        per_step: bool,
+        columns: usize,
+        x: &[f32],
+        out: &mut [f32],
+    ) -> Result<(), Error> {
         let Some(generator) = pass.drops(self.rate) else {
             out.copy_from_slice(x);
             return Ok(());
@@ -43,7 +50,15 @@ impl Layer for Dropout {
         self.apply(pass, x.per_step, x.columns, &x.data, &mut out.data)
     }
 
-    fn backward(&mut self, pass: &Pass<'_>, x: &Activation, _y: &Activation, dy: &mut Gradient, dx: Option<&mut Gradient>, _gradients: &mut [f32]) -> Result<(), Error> {
+    fn backward(
+        &mut self,
+        pass: &Pass<'_>,
+        x: &Activation,
+        _y: &Activation,
+        dy: &mut Gradient,
+        dx: Option<&mut Gradient>,
+        _gradients: &mut [f32],
+    ) -> Result<(), Error> {
         let Some(dx) = dx else { return Ok(()) };
         dx.per_token = false;
         dx.data.resize(dy.data.len())?;

@@ -41,7 +41,17 @@ pub(crate) struct Embedding {
 impl Embedding {
     pub(crate) fn new(layer: u32, table: View, dropout: f32, shared: bool) -> Embedding {
         let (vocabulary, columns) = (table.shape[0], table.shape[1]);
-        Embedding { layer, table, vocabulary, columns, dropout, shared, distinct: Distinct::default(), scale: Vec::new(), rows: Buffer::new() }
+        Embedding {
+            layer,
+            table,
+            vocabulary,
+            columns,
+            dropout,
+            shared,
+            distinct: Distinct::default(),
+            scale: Vec::new(),
+            rows: Buffer::new(),
+        }
     }
 
     fn scale(&self, pass: &Pass<'_>) -> Option<&[f32]> {
@@ -50,7 +60,8 @@ impl Embedding {
 
     pub(crate) fn forward(&mut self, pass: &Pass<'_>, ids: &[i32], out: &mut Activation) -> Result<(), Error> {
         let mut distinct = out.distinct.take().unwrap_or_else(|| std::mem::take(&mut self.distinct));
-        distinct.rebuild(self.vocabulary, pass.packed.positions().iter().map(|&position| ids[position as usize] as u32));
+        distinct
+            .rebuild(self.vocabulary, pass.packed.positions().iter().map(|&position| ids[position as usize] as u32));
         if let Some(generator) = pass.drops(self.dropout) {
             let stream = Stream { layer: self.layer, purpose: Purpose::WordDropout, gate: 0 };
             dropout::token_masks(generator, stream, distinct.tokens(), self.dropout, &mut self.scale);
@@ -74,7 +85,13 @@ impl Embedding {
         Ok(())
     }
 
-    pub(crate) fn backward(&mut self, pass: &Pass<'_>, y: &Activation, dy: &Gradient, gradients: &mut [f32]) -> Result<(), Error> {
+    pub(crate) fn backward(
+        &mut self,
+        pass: &Pass<'_>,
+        y: &Activation,
+        dy: &Gradient,
+        gradients: &mut [f32],
+    ) -> Result<(), Error> {
         let distinct = y.distinct.as_ref().unwrap_or(&self.distinct);
         let table = &mut gradients[self.table.range()];
         if dy.per_token {

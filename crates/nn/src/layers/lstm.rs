@@ -30,7 +30,15 @@ impl Layer for Lstm {
         Ok(())
     }
 
-    fn backward(&mut self, pass: &Pass<'_>, x: &Activation, _y: &Activation, dy: &mut Gradient, dx: Option<&mut Gradient>, gradients: &mut [f32]) -> Result<(), Error> {
+    fn backward(
+        &mut self,
+        pass: &Pass<'_>,
+        x: &Activation,
+        _y: &Activation,
+        dy: &mut Gradient,
+        dx: Option<&mut Gradient>,
+        gradients: &mut [f32],
+    ) -> Result<(), Error> {
         let (steps, last) = if self.return_sequences { (Some(&dy.data[..]), None) } else { (None, Some(&dy.data[..])) };
         if let Some(gradient) = self.direction.backward(pass, x, steps, last, dx.is_some(), gradients)? {
             dx.expect("asked for").take(pass, true, gradient)?;

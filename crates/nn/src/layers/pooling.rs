@@ -35,13 +35,25 @@ impl Layer for Pooling {
         Ok(())
     }
 
-    fn backward(&mut self, pass: &Pass<'_>, x: &Activation, _y: &Activation, dy: &mut Gradient, dx: Option<&mut Gradient>, _gradients: &mut [f32]) -> Result<(), Error> {
+    fn backward(
+        &mut self,
+        pass: &Pass<'_>,
+        x: &Activation,
+        _y: &Activation,
+        dy: &mut Gradient,
+        dx: Option<&mut Gradient>,
+        _gradients: &mut [f32],
+    ) -> Result<(), Error> {
         let Some(dx) = dx else { return Ok(()) };
         dx.per_token = false;
         dx.data.resize(x.data.len())?;
         match self.kind {
-            PoolingKind::Average => pooling::average_backward(pass.context, pass.packed, &dy.data, x.stride(), &mut dx.data),
-            PoolingKind::Max => pooling::max_backward(pass.context, pass.packed, &dy.data, &self.argmax, x.stride(), &mut dx.data),
+            PoolingKind::Average => {
+                pooling::average_backward(pass.context, pass.packed, &dy.data, x.stride(), &mut dx.data)
+            }
+            PoolingKind::Max => {
+                pooling::max_backward(pass.context, pass.packed, &dy.data, &self.argmax, x.stride(), &mut dx.data)
+            }
         }
         Ok(())
     }

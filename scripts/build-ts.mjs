@@ -1,0 +1,24 @@
+// Compiles src to dist as CommonJS, then writes the ESM facade with named exports and its types.
+import { execFileSync } from 'node:child_process'
+import { chmodSync, copyFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..')
+const dist = path.join(root, 'dist')
+const require = createRequire(import.meta.url)
+
+rmSync(dist, { recursive: true, force: true })
+const tsc = path.join(path.dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')
+execFileSync(process.execPath, [tsc, '-p', root], { cwd: root, stdio: 'inherit' })
+copyFileSync(path.join(root, 'src/native/binding.d.ts'), path.join(dist, 'native/binding.d.ts'))
+
+const names = Object.keys(require(path.join(dist, 'index.js'))).sort()
+const list = names.map(name => `  ${name},\n`).join('')
+writeFileSync(
+  path.join(dist, 'index.mjs'),
+  `import cellstate from './index.js'\n\nexport const {\n${list}} = cellstate\n`,
+)
+writeFileSync(path.join(dist, 'index.d.mts'), "export * from './index.js'\n")
+chmodSync(path.join(dist, 'cli/main.js'), 0o755)
