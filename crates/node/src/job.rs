@@ -48,7 +48,7 @@ where
     T: Send + 'static,
     R: ToNapiValue + 'static,
 {
-    run_on(env, Box::new(work), settle, |task| executor::spawn(task))
+    run_on(env, Box::new(work), settle, executor::spawn)
 }
 
 /// As [`run`], with `submit` choosing where the task goes.

@@ -6,7 +6,7 @@
 mod executor;
 mod failure;
 mod job;
-mod model;
+pub mod model;
 mod threads;
 
 use failure::Failure;

@@ -1,0 +1,88 @@
+/** Checks of arguments and options that come from users of plain JavaScript. */
+import { argumentRangeError, argumentTypeError } from './errors.js'
+import { didYouMean } from './text/closest.js'
+
+/**
+ * `options` if it is an object with no other keys than `keys`.
+ *
+ * @throws TypeError that names the unknown key and the ones close to it.
+ */
+export function checkOptions<T extends object>(
+  path: string,
+  options: T,
+  keys: readonly (keyof T & string)[],
+): T {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw argumentTypeError(path, 'an object', options)
+  }
+  for (const key of Object.keys(options)) {
+    if ((keys as readonly string[]).includes(key)) continue
+    const guess = didYouMean(key, keys) ?? `there are ${keys.join(', ')}`
+    throw Object.assign(new TypeError(`${path}.${key.slice(0, 64)} is not an option: ${guess}`), {
+      code: 'ERR_ARGUMENT' as const,
+    })
+  }
+  return options
+}
+
+/** A whole number from `least` to `most`. */
+export function checkInteger(path: string, value: unknown, least: number, most: number): number {
+  if (typeof value !== 'number') throw argumentTypeError(path, 'a number', value)
+  if (!Number.isSafeInteger(value) || value < least || value > most) {
+    throw argumentRangeError(path, `a whole number from ${least} to ${most}`, value)
+  }
+  return value
+}
+
+/** A number for which `test` holds. */
+export function checkNumber(
+  path: string,
+  value: unknown,
+  needs: string,
+  test: (value: number) => boolean,
+): number {
+  if (typeof value !== 'number') throw argumentTypeError(path, 'a number', value)
+  if (!Number.isFinite(value) || !test(value)) throw argumentRangeError(path, needs, value)
+  return value
+}
+
+/** A share from 0 up to, but without, 1. */
+export function checkRate(path: string, value: unknown): number {
+  return checkNumber(path, value, 'a number from 0 to below 1', rate => rate >= 0 && rate < 1)
+}
+
+/** A number above 0. */
+export function checkPositive(path: string, value: unknown): number {
+  return checkNumber(path, value, 'a number above 0', number => number > 0)
+}
+
+export function checkBoolean(path: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw argumentTypeError(path, 'a boolean', value)
+  return value
+}
+
+/** A string that is not empty. */
+export function checkName(path: string, value: unknown): string {
+  if (typeof value !== 'string') throw argumentTypeError(path, 'a string', value)
+  if (value === '') throw argumentRangeError(path, 'at least one character', value)
+  return value
+}
+
+/** One of a few strings. */
+export function checkChoice<T extends string>(path: string, value: unknown, choices: readonly T[]): T {
+  if (typeof value !== 'string') throw argumentTypeError(path, 'a string', value)
+  if (!(choices as readonly string[]).includes(value)) {
+    throw argumentRangeError(path, `one of ${choices.map(choice => `'${choice}'`).join(', ')}`, value)
+  }
+  return value as T
+}
+
+export function checkSignal(path: string, value: unknown): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value
+  throw argumentTypeError(path, 'an AbortSignal', value)
+}
+
+/** Seeds are those that scikit-learn and NumPy take. */
+export function checkSeed(path: string, value: unknown): number {
+  return checkInteger(path, value, 0, 2 ** 32 - 1)
+}

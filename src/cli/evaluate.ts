@@ -1,0 +1,46 @@
+/** `cellstate evaluate`: loss and accuracy of a saved model on a file of labelled texts. */
+import { TextClassifier } from '../tasks/text-classifier.js'
+import { type CommonOptions, given, readRows, type Streams } from './options.js'
+
+/** Options of the command as commander gives them. */
+export interface EvaluateCommand extends CommonOptions {
+  text?: string
+  label?: string
+  positive?: string
+}
+
+/** Evaluates and prints the numbers. */
+export async function evaluateCommand(
+  path: string,
+  file: string,
+  options: EvaluateCommand,
+  streams: Streams,
+): Promise<void> {
+  const rows = readRows(file, streams.signal)
+  const classifier = await TextClassifier.load(path, given({ threads: options.threads }))
+  const begin = performance.now()
+  const { text, label, positive } = options
+  const result = await classifier.evaluate(rows, {
+    signal: streams.signal,
+    ...given({ text, label, positive }),
+  })
+  const seconds = (performance.now() - begin) / 1000
+  const report = {
+    task: 'classify',
+    examples: result.examples,
+    loss: result.loss,
+    accuracy: result.accuracy,
+    seconds,
+    tokensPerSecond: result.tokens / seconds,
+    threads: classifier.model.threads,
+    simd: classifier.model.simd,
+    precision: 'f32',
+    model: path,
+  }
+  classifier.dispose()
+  streams.out(
+    options.json
+      ? `${JSON.stringify(report)}\n`
+      : `accuracy ${(100 * report.accuracy).toFixed(2)} %, loss ${report.loss.toFixed(4)} on ${report.examples} rows\n`,
+  )
+}

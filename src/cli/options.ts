@@ -1,0 +1,133 @@
+/** What the commands share: options, where they write, the files they read, and how errors end. */
+import path from 'node:path'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { readCsv } from '../data/csv.js'
+import { readJsonLines } from '../data/json-lines.js'
+import { CellstateError, show } from '../errors.js'
+
+/** Where a command writes, and what ends it. */
+export interface Streams {
+  /** Standard output: results only. */
+  out(text: string): void
+  /** Standard error: everything else. */
+  err(text: string): void
+  /** Whether standard error is a terminal. */
+  readonly terminal: boolean
+  /** Columns of the terminal. */
+  readonly columns: number
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal
+}
+
+/** Options of every command that computes. */
+export interface CommonOptions {
+  json?: boolean
+  threads?: number
+}
+
+/** One row of a file. */
+export type FileRow = Record<string, unknown>
+
+const MOST_LINES = 12
+const RULE_EXAMPLES = "'>3', '<=2', '=yes'"
+
+/** A command line is wrong; exit code 2. */
+export class UsageError extends Error {}
+
+/** Parses a whole number for commander. */
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return text => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
+    }
+    return value
+  }
+}
+
+/** Parses `--test-size`: a share or a number of rows. */
+export function sizeNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
+    throw new InvalidArgumentError('It must be a share, as 0.2, or a number of rows.')
+  }
+  return value
+}
+
+/** Adds the options of every command that computes. */
+export function addCommon(command: Command): Command {
+  return command
+    .option('--threads <n>', 'threads that compute (default: physical cores)', wholeNumber(1, 1024))
+    .option('--json', 'print one JSON document on standard output')
+}
+
+/** Adds where text and label are. */
+export function addColumns(command: Command, defaults: boolean): Command {
+  const text = new Option('--text <column>', 'column of the text')
+  const label = new Option('--label <column>', 'column of the label')
+  if (defaults) {
+    text.default('text')
+    label.default('label')
+  }
+  return command
+    .addOption(text)
+    .addOption(label)
+    .option('--positive <rule>', `two classes by a rule on the label: ${RULE_EXAMPLES}`)
+}
+
+/** The rows of a file, read as its extension says. */
+export function readRows(file: string, signal: AbortSignal): AsyncIterable<FileRow> {
+  const extension = path.extname(file).toLowerCase()
+  switch (extension) {
+    case '.csv':
+    case '.tsv':
+      return readCsv(file, { signal })
+    case '.jsonl':
+      return readJsonLines(file, { signal })
+    default:
+      throw new CellstateError('ERR_UNSUPPORTED', `${file}: rows are not read from files of this kind`, {
+        where: file,
+        got: extension === '' ? 'no extension' : show(extension),
+        needs: '.csv, .tsv or .jsonl',
+        fix: ['rename the file if its name is wrong', 'or export it as CSV'],
+      })
+  }
+}
+
+/** `options` without the entries that are `undefined`, which exact optional properties do not take. */
+export function given<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
+}
+
+/** Text of an error for a person: at most twelve lines. */
+export function errorText(error: unknown): string {
+  const { message, code } = error as { message?: unknown; code?: unknown }
+  const text = typeof message === 'string' ? message : String(error)
+  const lines = `cellstate: ${text}${typeof code === 'string' ? ` [${code}]` : ''}`.split('\n')
+  if (typeof code === 'string') {
+    const [first = '', ...rest] = text.split('\n')
+    lines.splice(0, lines.length, `cellstate: ${first} [${code}]`, ...rest)
+  }
+  if (lines.length > MOST_LINES) lines.splice(MOST_LINES - 1, lines.length, '  …')
+  return `${lines.map(printable).join('\n')}\n`
+}
+
+/** An error as JSON. */
+export function errorJson(error: unknown): Record<string, unknown> {
+  if (error instanceof CellstateError) return error.toJSON()
+  const { name = 'Error', message = String(error), code } = error as Partial<Error> & { code?: unknown }
+  return { name, code, message }
+}
+
+/** `text` without control characters, which could move the cursor of a terminal. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is them that are replaced
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '\ufffd')
+}
+
+/** `12`, `3.4k`, `184k`, `1.2M`. */
+export function short(value: number): string {
+  if (value < 1000) return value.toFixed(0)
+  if (value < 1e6) return `${(value / 1000).toFixed(value < 10_000 ? 1 : 0)}k`
+  return `${(value / 1e6).toFixed(1)}M`
+}

@@ -1,0 +1,142 @@
+/** `cellstate predict`: classes of texts from the command line or of the rows of a file. */
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { requireColumn } from '../data/columns.js'
+import { CellstateError, show } from '../errors.js'
+import { native, nativeCall } from '../native/load.js'
+import { type Prediction, TextClassifier } from '../tasks/text-classifier.js'
+import { type CommonOptions, given, printable, readRows, type Streams, UsageError } from './options.js'
+
+/** Options of the command as commander gives them. */
+export interface PredictCommand extends CommonOptions {
+  input?: string
+  text: string
+  out?: string
+}
+
+const ROWS_A_PART = 1024
+
+/** Predicts and prints, or writes a file with one row an input row. */
+export async function predictCommand(
+  model: string,
+  texts: readonly string[],
+  options: PredictCommand,
+  streams: Streams,
+): Promise<void> {
+  if ((options.input === undefined) === (texts.length === 0)) {
+    throw new UsageError('give one or more texts, or a file: --input reviews.csv')
+  }
+  if (options.out !== undefined && options.input === undefined) {
+    throw new UsageError('--out needs a file to read: --input reviews.csv')
+  }
+  const rows = options.input === undefined ? undefined : readRows(options.input, streams.signal)
+  const { out } = options
+  if (out !== undefined) {
+    formatOf(out)
+    await nativeCall(() => native().checkWritable(out))
+  }
+  const classifier = await TextClassifier.load(model, given({ threads: options.threads }))
+  try {
+    if (rows === undefined) await predictTexts(classifier, texts, options, streams)
+    else if (out === undefined) await predictToOutput(classifier, rows, options, streams)
+    else await predictToFile(classifier, rows, options, out, streams)
+  } finally {
+    classifier.dispose()
+  }
+}
+
+async function predictTexts(
+  classifier: TextClassifier,
+  texts: readonly string[],
+  { json }: PredictCommand,
+  { out, signal }: Streams,
+): Promise<void> {
+  const predictions = await classifier.predict(texts, { signal })
+  if (json) out(`${JSON.stringify(predictions.length === 1 ? predictions[0] : predictions)}\n`)
+  else
+    for (const { label, probability } of predictions) out(`${printable(label)} ${probability.toFixed(4)}\n`)
+}
+
+async function predictToOutput(
+  classifier: TextClassifier,
+  rows: AsyncIterable<Record<string, unknown>>,
+  options: PredictCommand,
+  streams: Streams,
+): Promise<void> {
+  const all: Prediction[] = []
+  if (!options.json) streams.out(line('csv', undefined))
+  for await (const part of predictRows(classifier, rows, options, streams.signal)) {
+    if (options.json) all.push(...part)
+    else streams.out(part.map(prediction => line('csv', prediction)).join(''))
+  }
+  if (options.json) streams.out(`${JSON.stringify(all)}\n`)
+}
+
+async function predictToFile(
+  classifier: TextClassifier,
+  rows: AsyncIterable<Record<string, unknown>>,
+  options: PredictCommand,
+  out: string,
+  streams: Streams,
+): Promise<void> {
+  const format = formatOf(out)
+  const partial = `${out}.${process.pid}.partial`
+  let file: FileHandle | undefined
+  let count = 0
+  try {
+    file = await open(partial, 'wx')
+    if (format !== 'jsonl') await file.write(line(format, undefined))
+    for await (const part of predictRows(classifier, rows, options, streams.signal)) {
+      await file.write(part.map(prediction => line(format, prediction)).join(''))
+      count += part.length
+    }
+    await file.close()
+    await rename(partial, out)
+  } catch (error) {
+    await file?.close().catch(() => {})
+    await rm(partial, { force: true })
+    if ((error as { syscall?: unknown }).syscall === undefined) throw error
+    throw new CellstateError('ERR_FILE', `${out}: cannot be written`, {
+      where: out,
+      got: show((error as Error).message),
+      fix: ['give another place: --out'],
+      cause: error,
+    })
+  }
+  streams.out(options.json ? `${JSON.stringify({ predictions: count, out })}\n` : `${out}: ${count} rows\n`)
+}
+
+/** Predictions of all rows, in their order, some at a time. */
+async function* predictRows(
+  classifier: TextClassifier,
+  rows: AsyncIterable<Record<string, unknown>>,
+  { input = '', text }: PredictCommand,
+  signal: AbortSignal,
+): AsyncGenerator<Prediction[]> {
+  let texts: string[] = []
+  for await (const row of rows) {
+    const value = requireColumn(row, text, input)
+    texts.push(typeof value === 'string' ? value : value === null ? '' : String(value))
+    if (texts.length < ROWS_A_PART) continue
+    yield await classifier.predict(texts, { signal })
+    texts = []
+  }
+  if (texts.length > 0) yield await classifier.predict(texts, { signal })
+}
+
+type Format = 'csv' | 'tsv' | 'jsonl'
+
+function formatOf(out: string): Format {
+  const extension = path.extname(out).toLowerCase().slice(1)
+  if (extension === 'csv' || extension === 'tsv' || extension === 'jsonl') return extension
+  throw new UsageError(`--out ${out}: the name must end in .csv, .tsv or .jsonl`)
+}
+
+/** A prediction as a line of a file, or the line with the names. */
+function line(format: Format, prediction: Prediction | undefined): string {
+  if (format === 'jsonl') return `${JSON.stringify(prediction)}\n`
+  const delimiter = format === 'csv' ? ',' : '\t'
+  const cells =
+    prediction === undefined ? ['label', 'probability'] : [prediction.label, String(prediction.probability)]
+  return `${cells.map(cell => (/["\r\n\t,]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(delimiter)}\n`
+}

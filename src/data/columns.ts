@@ -1,0 +1,40 @@
+/** Looks up a column of a row, with an error that names the columns there are. */
+import { CellstateError, show } from '../errors.js'
+import { didYouMean } from '../text/closest.js'
+
+/**
+ * The value of the column `name`.
+ *
+ * @param row an object with one property a column; inherited properties do not count.
+ * @param where what the error names as the place, for example the file: `yelp.csv`.
+ * @throws CellstateError `ERR_DATA` if there is no such column; the message lists the columns and close names.
+ */
+export function requireColumn<T>(row: Readonly<Record<string, T>>, name: string, where: string): T {
+  if (Object.hasOwn(row, name)) return row[name] as T
+  const columns = Object.keys(row)
+  const fix: string[] = []
+  const guess = didYouMean(name, columns)
+  if (guess !== undefined) fix.push(guess)
+  const delimiter = columns.length === 1 ? /[;\t|]/.exec(columns[0]!)?.[0] : undefined
+  if (delimiter !== undefined) fix.push(`another delimiter? readCsv(path, { delimiter: ${show(delimiter)} })`)
+  if (fix.length === 0) fix.push('give one of the names above')
+  throw new CellstateError('ERR_DATA', `${where}: there is no column ${show(name)}`, {
+    where,
+    got: listed(columns),
+    needs: `a column ${show(name)}`,
+    fix,
+  })
+}
+
+/** Column names in one line of at most 80 characters. */
+export function listed(columns: readonly string[]): string {
+  if (columns.length === 0) return 'no columns'
+  let text = ''
+  for (const [i, column] of columns.entries()) {
+    const next = `${i === 0 ? '' : ', '}${show(column)}`
+    const left = columns.length - i
+    if (text.length + next.length > 65 && i > 0) return `${text} and ${left} more`
+    text += next
+  }
+  return text
+}

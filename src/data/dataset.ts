@@ -1,0 +1,251 @@
+/** Holds examples for training and evaluation, packed: the inputs one after the other in one array. */
+import { checkInteger, checkNumber, checkOptions, checkSignal } from '../checks.js'
+import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
+
+/** Input of one example: ids, or the feature rows of the steps. */
+export type SampleInput = ArrayLike<number> | ArrayLike<ArrayLike<number>>
+
+/** One example. */
+export interface Sample {
+  /** Ids (whole numbers from 0), or one row of numbers a step. May be empty. */
+  input: SampleInput
+  /** Number of the right class, or the numbers that the model should give. */
+  target: number | ArrayLike<number>
+  /** How much the example counts. Default 1. */
+  weight?: number | undefined
+}
+
+/** What functions that need examples take. */
+export type SampleSource = Dataset | Iterable<Sample> | AsyncIterable<Sample>
+
+/** Sequences one after the other: what the native layer reads. */
+export interface Ragged {
+  /** Ids of all sequences. */
+  ids?: Int32Array
+  /** Feature rows of all sequences. */
+  values?: Float32Array
+  /** Number of steps of every sequence. */
+  lengths: Uint32Array
+}
+
+const MOST_ID = 2 ** 31 - 1
+/** A turn for the event loop after this many values read from a source that does not wait. */
+const VALUES_A_TURN = 500_000
+
+/**
+ * Examples in memory, about four bytes an id.
+ *
+ * Looping over it yields the examples again, inputs as typed arrays that share memory with the data set.
+ *
+ * @example const set = new Dataset([{ input: [4, 8, 15], target: 1 }, { input: [16], target: 0 }])
+ */
+export class Dataset implements Iterable<Sample> {
+  #store: Int32Array | Float32Array = new Int32Array(0)
+  #used = 0
+  /** Numbers a step; 0 for ids. `undefined` until an example that is not empty tells. */
+  #features: number | undefined
+  readonly #ends: number[] = []
+  readonly #targets: (number | Float32Array)[] = []
+  #weights: number[] | undefined
+
+  /**
+   * @param samples examples; they are copied.
+   * @throws TypeError or RangeError if an example is wrong; the message says which and where, as
+   *   `samples[3].input[2]`.
+   */
+  constructor(samples: Iterable<Sample> = []) {
+    if (typeof (samples as Partial<Iterable<Sample>> | null)?.[Symbol.iterator] !== 'function') {
+      throw argumentTypeError('samples', 'an iterable of { input, target }', samples)
+    }
+    for (const sample of samples) this.#add(sample)
+  }
+
+  /**
+   * The examples of any iterable, also one that waits (a file, a stream).
+   *
+   * @param options `signal` stops reading; the promise then rejects with its reason.
+   * @throws TypeError or RangeError as the constructor does, and what `samples` throws.
+   */
+  static async from(
+    samples: SampleSource,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Dataset> {
+    checkOptions('options', options, ['signal'])
+    const signal = checkSignal('options.signal', options.signal)
+    if (samples instanceof Dataset) return samples
+    const source = samples as Partial<Iterable<Sample> & AsyncIterable<Sample>> | null
+    if (
+      typeof source?.[Symbol.asyncIterator] !== 'function' &&
+      typeof source?.[Symbol.iterator] !== 'function'
+    ) {
+      throw argumentTypeError('samples', 'an iterable of { input, target }', samples)
+    }
+    const dataset = new Dataset()
+    let turn = 0
+    for await (const sample of samples) {
+      signal?.throwIfAborted()
+      dataset.#add(sample)
+      if (dataset.#used - turn > VALUES_A_TURN) {
+        turn = dataset.#used
+        await new Promise(resolve => setImmediate(resolve))
+      }
+    }
+    return dataset
+  }
+
+  /** How many examples there are. */
+  get length(): number {
+    return this.#ends.length
+  }
+
+  /** Numbers a step, or 0 if the inputs are ids. */
+  get features(): number {
+    return this.#features ?? 0
+  }
+
+  /** Whether examples have weights. */
+  get weighted(): boolean {
+    return this.#weights !== undefined
+  }
+
+  /** Number of steps of the input of example `index`. */
+  stepsOf(index: number): number {
+    const values = this.#ends[index]! - (this.#ends[index - 1] ?? 0)
+    return this.#features ? values / this.#features : values
+  }
+
+  /** Target of example `index`. */
+  targetOf(index: number): number | Float32Array {
+    return this.#targets[index]!
+  }
+
+  /** Weight of example `index`. */
+  weightOf(index: number): number {
+    return this.#weights?.[index] ?? 1
+  }
+
+  /** Inputs of some examples, copied one after the other. */
+  gather(indices: ArrayLike<number>): Ragged {
+    const lengths = new Uint32Array(indices.length)
+    let total = 0
+    for (let i = 0; i < indices.length; i++) {
+      lengths[i] = this.stepsOf(indices[i]!)
+      total += this.#ends[indices[i]!]! - (this.#ends[indices[i]! - 1] ?? 0)
+    }
+    const store = this.#store
+    const values = store instanceof Int32Array ? new Int32Array(total) : new Float32Array(total)
+    let offset = 0
+    for (let i = 0; i < indices.length; i++) {
+      const part = store.subarray(this.#ends[indices[i]! - 1] ?? 0, this.#ends[indices[i]!]!)
+      values.set(part, offset)
+      offset += part.length
+    }
+    return values instanceof Int32Array ? { ids: values, lengths } : { values, lengths }
+  }
+
+  *[Symbol.iterator](): IterableIterator<Sample> {
+    for (let index = 0; index < this.length; index++) {
+      const flat = this.#store.subarray(this.#ends[index - 1] ?? 0, this.#ends[index]!)
+      const features = this.#features ?? 0
+      const rows = (): Float32Array[] => {
+        const steps: Float32Array[] = []
+        for (let i = 0; i < flat.length; i += features)
+          steps.push(flat.subarray(i, i + features) as Float32Array)
+        return steps
+      }
+      yield {
+        input: features === 0 ? flat : rows(),
+        target: this.#targets[index]!,
+        ...(this.#weights === undefined ? {} : { weight: this.weightOf(index) }),
+      }
+    }
+  }
+
+  #add(sample: Sample): void {
+    const path = `samples[${this.length}]`
+    if (typeof sample !== 'object' || sample === null) {
+      throw argumentTypeError(path, 'an object { input, target }', sample)
+    }
+    const { input, target, weight } = sample
+    const before = this.#used
+    try {
+      this.#addInput(`${path}.input`, input)
+      const checked = checkTarget(`${path}.target`, target)
+      if (weight !== undefined) {
+        checkNumber(`${path}.weight`, weight, 'a number from 0', number => number >= 0)
+        this.#weights ??= this.#ends.map(() => 1)
+      }
+      this.#weights?.push(weight ?? 1)
+      this.#targets.push(checked)
+      this.#ends.push(this.#used)
+    } catch (error) {
+      this.#used = before
+      throw error
+    }
+  }
+
+  #addInput(path: string, input: SampleInput): void {
+    if (!isArrayLike(input)) throw argumentTypeError(path, 'an array of ids or of feature rows', input)
+    if (input.length === 0) return
+    const features = typeof input[0] === 'number' ? 0 : isArrayLike(input[0]) ? input[0].length : undefined
+    if (features === undefined || (features === 0 && typeof input[0] !== 'number')) {
+      throw argumentTypeError(`${path}[0]`, 'an id or a row of numbers', input[0])
+    }
+    if (this.#features === undefined) {
+      this.#features = features
+      if (features > 0) this.#store = new Float32Array(0)
+    }
+    const width = this.#features
+    this.#reserve(input.length * Math.max(width, 1))
+    const store = this.#store
+    if (width === 0) {
+      for (let i = 0; i < input.length; i++) {
+        store[this.#used++] = checkInteger(`${path}[${i}]`, input[i], 0, MOST_ID)
+      }
+      return
+    }
+    for (let i = 0; i < input.length; i++) {
+      const row = input[i]!
+      if (!isArrayLike(row)) throw argumentTypeError(`${path}[${i}]`, `a row of ${width} numbers`, row)
+      if (row.length !== width) {
+        throw argumentRangeError(`${path}[${i}]`, `a row of ${width} numbers, as the rows before`, row)
+      }
+      for (let j = 0; j < width; j++) {
+        const value = row[j]
+        if (typeof value !== 'number') throw argumentTypeError(`${path}[${i}][${j}]`, 'a number', value)
+        if (!Number.isFinite(value)) throw argumentRangeError(`${path}[${i}][${j}]`, 'a finite number', value)
+        store[this.#used++] = value
+      }
+    }
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#used + more
+    if (needed <= this.#store.length) return
+    const size = Math.max(needed, 2 * this.#store.length, 1024)
+    try {
+      const grown = this.#store instanceof Int32Array ? new Int32Array(size) : new Float32Array(size)
+      grown.set(this.#store.subarray(0, this.#used))
+      this.#store = grown
+    } catch (cause) {
+      throw new CellstateError('ERR_OUT_OF_MEMORY', `no memory for a data set of ${size} values`, {
+        fix: ['train on fewer examples at a time', 'or cut long texts'],
+        cause,
+      })
+    }
+  }
+}
+
+function checkTarget(path: string, target: unknown): number | Float32Array {
+  if (typeof target === 'number') return checkNumber(path, target, 'a finite number', () => true)
+  if (!isArrayLike(target)) throw argumentTypeError(path, 'a number or an array of numbers', target)
+  const values = new Float32Array(target.length)
+  for (let i = 0; i < target.length; i++) {
+    values[i] = checkNumber(`${path}[${i}]`, target[i], 'a finite number', () => true)
+  }
+  return values
+}
+
+function isArrayLike(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
+}

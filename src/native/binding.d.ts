@@ -1,0 +1,93 @@
+/* Types of the native addon. */
+
+export interface NativeBatch {
+  ids?: Int32Array
+  values?: Float32Array
+  lengths: Uint32Array
+  samples: Uint32Array
+}
+
+export interface NativeTargets {
+  classes?: Uint32Array
+  values?: Float32Array
+  weights?: Float32Array
+}
+
+export interface NativeOptimizer {
+  kind: string
+  learningRate: number
+  beta1: number
+  beta2: number
+  epsilon: number
+  epsilonAfterCorrection: boolean
+  globalClipNorm?: number
+}
+
+export interface NativeStepReport {
+  loss: number
+  correct: number
+  rows: number
+  tokens: number
+  gradientNorm: number
+  seconds: number
+}
+
+export interface NativeEvaluation {
+  lossSum: number
+  weightSum: number
+  correct: number
+  rows: number
+  tokens: number
+}
+
+export interface NativeOutput {
+  values: Float32Array
+  lengths?: Uint32Array
+  features: number
+}
+
+export interface NativeParameter {
+  name: string
+  shape: Array<number>
+  trainable: boolean
+}
+
+export interface NativeLayer {
+  name: string
+  kind: string
+  outputShape: Array<number | undefined | null>
+  parameters: number
+}
+
+export interface NativeLoaded {
+  model: NativeModel
+  documents: Record<string, string>
+  createdBy: string
+  formatVersion: number
+}
+
+export declare class NativeModel {
+  constructor(config: string, threads: number, simd: string)
+  get config(): string
+  get layers(): Array<NativeLayer>
+  get parameters(): Array<NativeParameter>
+  getParameters(): Promise<Array<Float32Array>>
+  getGradients(): Promise<Array<Float32Array>>
+  setParameters(names: Array<string>, values: Array<Float32Array>): Promise<void>
+  sha256(): Promise<string>
+  trainStep(batch: NativeBatch, targets: NativeTargets, loss: string, optimizer: NativeOptimizer): Promise<NativeStepReport>
+  evaluate(batch: NativeBatch, targets: NativeTargets, loss: string): Promise<NativeEvaluation>
+  predict(batch: NativeBatch): Promise<NativeOutput>
+  forward(batch: NativeBatch, training: boolean): Promise<NativeOutput>
+  backward(outputGradient: Float32Array): Promise<void>
+  applyGradients(optimizer: NativeOptimizer): Promise<number>
+  resetOptimizer(): Promise<void>
+  save(path: string, documents: Record<string, string>, createdBy: string): Promise<void>
+  dispose(): void
+}
+
+export declare function loadModelFile(path: string, threads: number, simd: string, allowNonFinite: boolean): Promise<NativeLoaded>
+export declare function checkWritable(path: string): Promise<void>
+export declare function permutation(seed: number, step: number, n: number): Uint32Array
+export declare function simdLevels(): Array<string>
+export declare function availableThreads(): number

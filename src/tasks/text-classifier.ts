@@ -1,0 +1,698 @@
+/** Sorts texts into classes: from rows with a text and a label to a model in one call. */
+import {
+  checkChoice,
+  checkInteger,
+  checkName,
+  checkNumber,
+  checkOptions,
+  checkSeed,
+  checkSignal,
+} from '../checks.js'
+import { requireColumn } from '../data/columns.js'
+import { Dataset } from '../data/dataset.js'
+import { splitIndices } from '../data/split.js'
+import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
+import {
+  bidirectional,
+  dense,
+  dropout,
+  embedding,
+  globalMaxPooling,
+  type Layer,
+  lstm,
+} from '../model/layers.js'
+import { loadModel, type Model, sequential } from '../model/model.js'
+import type { Evaluation, Optimizer } from '../model/objective.js'
+import type { ComputeOptions } from '../native/load.js'
+import { cleanText } from '../text/clean.js'
+import { Tokenizer } from '../text/tokenizer.js'
+import type { History } from '../training/history.js'
+import { adam } from '../training/optimizers.js'
+import { type Callback, train } from '../training/train.js'
+
+/** Rows of any kind, as `readCsv` gives them. */
+export type Rows<Row> = Iterable<Row> | AsyncIterable<Row>
+
+/** How a model is made of texts. */
+export type TextRecipe = 'default' | 'article'
+
+/** Where text and label of a row are. */
+export interface TextColumns<Row, Label extends string = string> {
+  /** Column of the text, or a function of the row. */
+  text: string | ((row: Row) => string)
+  /** Column of the label, or a function of the row. */
+  label: string | ((row: Row) => Label)
+  /**
+   * Makes two classes, `'positive'` and `'negative'`, of the values of `label`: `'>3'`, `'>=4'`, `'<0.5'`, `'<=2'`,
+   * `'!=no'`, or `'=yes'` (short: `'yes'`). Default: every value is a class.
+   */
+  positive?: string | undefined
+}
+
+/** Options of {@link TextClassifier.train}. */
+export interface TextClassifierOptions<Row, Label extends string = string>
+  extends TextColumns<Row, Label>,
+    ComputeOptions {
+  /**
+   * - `'default'`: a bidirectional LSTM whose largest outputs over the text decide.
+   * - `'article'`: the model of many Keras tutorials on reviews: 2,500 words, embedding of 128, LSTM of 200, dropout
+   *   0.2, two classes or more, 583,602 parameters with two.
+   */
+  recipe?: TextRecipe | undefined
+  /** Rows that validate. Default: a part of the rows, see `testSize`. */
+  validation?: Rows<Row> | undefined
+  /**
+   * Share (below 1) or number of the rows that validate and are not trained on; drawn as scikit-learn's
+   * `train_test_split` does. Default 0.2; 0: none.
+   */
+  testSize?: number | undefined
+  /** Seed of weights, dropout and order. Default 36. */
+  seed?: number | undefined
+  /** Seed of the split. Default: `seed`. */
+  splitSeed?: number | undefined
+  /** How often all examples come. Default: 2, with the recipe `'article'` 1. */
+  epochs?: number | undefined
+  /** Examples of a step. Default 32. */
+  batchSize?: number | undefined
+  /** Stops reading and training; the promise then rejects with its reason. */
+  signal?: AbortSignal | undefined
+  /** Objects with hooks, see {@link Callback}. Default: none. */
+  callbacks?: readonly Callback[] | undefined
+}
+
+/** Options of {@link TextClassifier.evaluate}; what is left out is as in the training. */
+export interface TextEvaluateOptions<Row> {
+  text?: string | ((row: Row) => string) | undefined
+  label?: string | ((row: Row) => string) | undefined
+  positive?: string | undefined
+  /** Stops; the promise then rejects with its reason. */
+  signal?: AbortSignal | undefined
+}
+
+/** What the classifier thinks of a text. */
+export interface Prediction<Label extends string = string> {
+  /** The most probable class. */
+  label: Label
+  /** Its probability, from 0 to 1. */
+  probability: number
+  /** Probabilities of all classes; they add up to 1. */
+  probabilities: Record<Label, number>
+}
+
+/** Numbers of a training, in {@link TextClassifier.training}. */
+export interface TextTraining {
+  /** How many rows were trained on and validated with. */
+  examples: { train: number; validation: number }
+  /** Loss and accuracy on the validation rows after the last epoch. */
+  validation?: { loss: number; accuracy: number }
+  history: History
+}
+
+interface Columns {
+  text: string | ((row: never) => unknown)
+  label: string | ((row: never) => unknown)
+  positive: string | undefined
+}
+
+interface Labelled {
+  text: string
+  label: string
+}
+
+/** The document `text` in a model file. */
+interface TextDocument {
+  task: 'classify'
+  recipe: TextRecipe
+  clean: 'unicode' | 'article'
+  columns: { text?: string; label?: string; positive?: string }
+}
+
+interface Recipe {
+  clean: 'unicode' | 'article'
+  numWords: number
+  oovToken: string | undefined
+  epochs: number
+  layers(inputDim: number, classes: number): Layer[]
+  /** Whether the embedding has a row for every id below `numWords`, used or not. */
+  fullVocabulary: boolean
+  optimizer: Optimizer
+}
+
+const DEFAULT_SEED = 36
+/** A turn for the event loop after so many milliseconds of work. */
+const TURN = 4
+const TEXTS_A_PART = 1024
+const MOST_CLASSES = 10_000
+const LOSS = 'categoricalCrossentropy'
+const OPTIONS = [
+  'text',
+  'label',
+  'positive',
+  'recipe',
+  'validation',
+  'testSize',
+  'seed',
+  'splitSeed',
+  'epochs',
+  'batchSize',
+  'signal',
+  'callbacks',
+  'threads',
+  'simd',
+] as const
+
+const RECIPES: Readonly<Record<TextRecipe, Recipe>> = {
+  default: {
+    clean: 'unicode',
+    numWords: 20_000,
+    oovToken: '<unknown>',
+    epochs: 2,
+    fullVocabulary: false,
+    layers: (inputDim, classes) => [
+      embedding({ inputDim, outputDim: 128, dropout: 0.2 }),
+      bidirectional(lstm({ units: 128, returnSequences: true })),
+      globalMaxPooling(),
+      dropout({ rate: 0.3 }),
+      dense({ units: classes, activation: 'softmax' }),
+    ],
+    optimizer: adam({ learningRate: 1e-3, globalClipNorm: 1 }),
+  },
+  article: {
+    clean: 'article',
+    numWords: 2500,
+    oovToken: undefined,
+    epochs: 1,
+    fullVocabulary: true,
+    layers: (inputDim, classes) => [
+      embedding({ inputDim, outputDim: 128, dropout: 0.2 }),
+      lstm({ units: 200, dropout: 0.2, recurrentDropout: 0.2 }),
+      dense({ units: classes, activation: 'softmax' }),
+    ],
+    optimizer: adam({ learningRate: 1e-3 }),
+  },
+}
+
+/**
+ * Sorts texts into classes.
+ *
+ * @example
+ * const classifier = await TextClassifier.train(readCsv('yelp.csv'), {
+ *   text: 'text',
+ *   label: row => (Number(row.stars) > 3 ? 'pos' : 'neg'),
+ * })
+ * const { label, probability } = await classifier.predict('The food was great!')
+ */
+export class TextClassifier<Label extends string = string> {
+  /** The network; its class numbers are positions in {@link TextClassifier.labels}. */
+  readonly model: Model
+  /** Ids of the words. */
+  readonly tokenizer: Tokenizer
+  /** The classes, in the order of the outputs. */
+  readonly labels: readonly Label[]
+  /** Numbers of the training; `undefined` after loading. */
+  readonly training: TextTraining | undefined
+  readonly #document: TextDocument
+  readonly #columns: Partial<Columns>
+
+  private constructor(
+    model: Model,
+    tokenizer: Tokenizer,
+    labels: readonly Label[],
+    document: TextDocument,
+    columns: Partial<Columns>,
+    training?: TextTraining,
+  ) {
+    this.model = model
+    this.tokenizer = tokenizer
+    this.labels = labels
+    this.training = training
+    this.#document = document
+    this.#columns = columns
+  }
+
+  /** A classifier of two classes, `'positive'` and `'negative'`; see the other form. */
+  static train<Row>(
+    rows: Rows<Row>,
+    options: TextClassifierOptions<Row> & { positive: string },
+  ): Promise<TextClassifier<'positive' | 'negative'>>
+  /**
+   * A classifier that learned from rows with a text and a label. The words are those of the training rows; the
+   * validation rows are not looked at before the validation.
+   *
+   * @param rows read to their end before the training begins.
+   * @throws TypeError or RangeError if an option is wrong; the message names it.
+   * @throws CellstateError `ERR_DATA` if there are no rows, a column is missing or a label empty, all rows have the
+   *   same label, or validation rows have a label that no training row has; what `rows` throws; what
+   *   {@link train} rejects with.
+   */
+  static train<Row, const Label extends string>(
+    rows: Rows<Row>,
+    options: TextClassifierOptions<Row, Label>,
+  ): Promise<TextClassifier<Label>>
+  static async train<Row>(rows: Rows<Row>, options: TextClassifierOptions<Row>): Promise<TextClassifier> {
+    checkOptions('options', options, OPTIONS)
+    const columns = checkColumns(options)
+    const name = checkChoice('options.recipe', options.recipe ?? 'default', ['default', 'article'])
+    const recipe = RECIPES[name]
+    const seed = checkSeed('options.seed', options.seed ?? DEFAULT_SEED)
+    const splitSeed = checkSeed('options.splitSeed', options.splitSeed ?? seed)
+    const epochs = checkInteger('options.epochs', options.epochs ?? recipe.epochs, 1, 1_000_000)
+    const signal = checkSignal('options.signal', options.signal)
+    const testSize = options.testSize ?? 0.2
+    checkNumber('options.testSize', testSize, 'a share below 1 or a number of rows', size => size >= 0)
+
+    const examples = await collect(rows, columns, signal, 'rows')
+    const split =
+      options.validation === undefined && testSize > 0 && examples.length > 1
+        ? splitIndices(examples.length, { testSize, seed: splitSeed })
+        : undefined
+    const pick = (indices: Uint32Array): Labelled[] => Array.from(indices, index => examples[index]!)
+    const training = split ? pick(split.train) : examples
+    const validation = options.validation
+      ? await collect(options.validation, columns, signal, 'validation')
+      : split && pick(split.test)
+    const labels = classesOf(examples, columns)
+
+    const tokenizer = new Tokenizer({ numWords: recipe.numWords, oovToken: recipe.oovToken })
+    const pace = new Pace(signal)
+    for (const example of training) {
+      tokenizer.addText(cleanText(example.text, { style: recipe.clean }))
+      await pace.turn()
+    }
+    const vocabulary = Math.min(recipe.numWords, tokenizer.wordIndex.size + 1)
+    const model = sequential(
+      recipe.layers(recipe.fullVocabulary ? recipe.numWords : vocabulary, labels.length),
+      { seed, threads: options.threads, simd: options.simd },
+    )
+    try {
+      const encode = (part: readonly Labelled[], place: string): Promise<Dataset> =>
+        encodeAll(part, place, tokenizer, recipe.clean, labels, signal)
+      const trainingSet = await encode(training, 'rows')
+      const validationSet = validation && (await encode(validation, 'validation'))
+      const history = await train(model, trainingSet, {
+        loss: LOSS,
+        optimizer: recipe.optimizer,
+        batchSize: options.batchSize,
+        epochs,
+        validation: validationSet,
+        metrics: ['accuracy'],
+        callbacks: options.callbacks,
+        signal,
+      })
+      const last = history.epochs.at(-1)
+      const document: TextDocument = {
+        task: 'classify',
+        recipe: name,
+        clean: recipe.clean,
+        columns: {
+          ...(typeof columns.text === 'string' ? { text: columns.text } : {}),
+          ...(typeof columns.label === 'string' ? { label: columns.label } : {}),
+          ...(columns.positive === undefined ? {} : { positive: columns.positive }),
+        },
+      }
+      return new TextClassifier(model, tokenizer, labels, document, columns, {
+        examples: { train: trainingSet.length, validation: validationSet?.length ?? 0 },
+        ...(last?.validationLoss === undefined
+          ? {}
+          : { validation: { loss: last.validationLoss, accuracy: last.validationAccuracy ?? 0 } }),
+        history,
+      })
+    } catch (error) {
+      model.dispose()
+      throw error
+    }
+  }
+
+  /**
+   * The classifier that {@link TextClassifier.save} wrote.
+   *
+   * @throws CellstateError `ERR_FILE` if the file cannot be read, `ERR_MODEL_FILE` if it is not a classifier or was
+   *   damaged.
+   */
+  static async load<Label extends string = string>(
+    path: string,
+    options: ComputeOptions = {},
+  ): Promise<TextClassifier<Label>> {
+    checkName('path', path)
+    checkOptions('options', options, ['threads', 'simd'])
+    const model = await loadModel(path, options)
+    try {
+      const document = readDocument(path, model.documents)
+      const labels = readLabels<Label>(path, model)
+      const tokenizer = readTokenizer(path, model.documents)
+      return new TextClassifier<Label>(model, tokenizer, labels, document, document.columns)
+    } catch (error) {
+      model.dispose()
+      throw error
+    }
+  }
+
+  /**
+   * The most probable class of a text.
+   *
+   * @throws TypeError if `text` is not a string.
+   */
+  async predict(text: string, options?: { signal?: AbortSignal | undefined }): Promise<Prediction<Label>>
+  /** The most probable class of every text, in their order. */
+  async predict(
+    texts: readonly string[],
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<Prediction<Label>[]>
+  async predict(
+    texts: string | readonly string[],
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Prediction<Label> | Prediction<Label>[]> {
+    checkOptions('options', options, ['signal'])
+    const signal = checkSignal('options.signal', options.signal)
+    const single = typeof texts === 'string'
+    if (!single && !Array.isArray(texts))
+      throw argumentTypeError('text', 'a string or an array of strings', texts)
+    const all = single ? [texts] : (texts as readonly string[])
+    for (const [i, text] of all.entries()) {
+      if (typeof text !== 'string') throw argumentTypeError(`texts[${i}]`, 'a string', text)
+    }
+    const predictions: Prediction<Label>[] = []
+    const pace = new Pace(signal)
+    for (let start = 0; start < all.length; start += TEXTS_A_PART) {
+      const ids: number[][] = []
+      for (const text of all.slice(start, start + TEXTS_A_PART)) {
+        ids.push(this.tokenizer.encode(cleanText(text, { style: this.#document.clean })))
+        await pace.turn()
+      }
+      const { values, features } = await this.model.predict(ids, { signal })
+      for (let i = 0; i < ids.length; i++) {
+        predictions.push(this.#prediction(values.subarray(i * features, (i + 1) * features)))
+      }
+    }
+    return single ? predictions[0]! : predictions
+  }
+
+  /**
+   * Loss and accuracy on labelled rows.
+   *
+   * @param options where text and label are; default: as in the training, unless a function was given there and the
+   *   classifier was loaded.
+   * @throws CellstateError `ERR_DATA` if there are no rows, a column is missing or a label was not in the training.
+   */
+  async evaluate<Row>(
+    rows: Rows<Row>,
+    options: TextEvaluateOptions<Row> = {},
+  ): Promise<Evaluation & { accuracy: number }> {
+    checkOptions('options', options, ['text', 'label', 'positive', 'signal'])
+    const signal = checkSignal('options.signal', options.signal)
+    const sameLabel = options.label === undefined
+    const columns = checkColumns({
+      text: options.text ?? this.#columns.text,
+      label: options.label ?? this.#columns.label,
+      positive: options.positive ?? (sameLabel ? this.#columns.positive : undefined),
+    })
+    const examples = await collect(rows, columns, signal, 'rows')
+    const dataset = await encodeAll(
+      examples,
+      'rows',
+      this.tokenizer,
+      this.#document.clean,
+      this.labels,
+      signal,
+    )
+    const result = await this.model.evaluate(dataset, { loss: LOSS, metrics: ['accuracy'], signal })
+    return { ...result, accuracy: result.accuracy ?? 0 }
+  }
+
+  /**
+   * Writes the classifier into one safetensors file: weights, configuration, tokenizer and labels.
+   *
+   * @throws CellstateError `ERR_FILE` if the file cannot be written.
+   */
+  async save(path: string): Promise<void> {
+    await this.model.save(path, {
+      labels: JSON.stringify(this.labels),
+      text: JSON.stringify(this.#document),
+      tokenizer: JSON.stringify(this.tokenizer),
+    })
+  }
+
+  /** Frees the memory of the model. */
+  dispose(): void {
+    this.model.dispose()
+  }
+
+  /** {@link TextClassifier.dispose}, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  #prediction(values: Float32Array): Prediction<Label> {
+    let best = 0
+    for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i
+    const probabilities = Object.fromEntries(this.labels.map((label, i) => [label, values[i]!]))
+    return {
+      label: this.labels[best]!,
+      probability: values[best]!,
+      probabilities: probabilities as Record<Label, number>,
+    }
+  }
+}
+
+/** Lets other work in every few milliseconds of a long loop, and ends it if it was aborted. */
+class Pace {
+  #last = performance.now()
+  readonly #signal: AbortSignal | undefined
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal
+  }
+
+  /** Waits only if it is time to. */
+  turn(): Promise<void> | undefined {
+    this.#signal?.throwIfAborted()
+    if (performance.now() - this.#last < TURN) return undefined
+    return new Promise(resolve =>
+      setImmediate(() => {
+        this.#last = performance.now()
+        resolve()
+      }),
+    )
+  }
+}
+
+function checkColumns(columns: { text?: unknown; label?: unknown; positive?: unknown }): Columns {
+  for (const key of ['text', 'label'] as const) {
+    if (typeof columns[key] !== 'function' && (typeof columns[key] !== 'string' || columns[key] === '')) {
+      throw argumentTypeError(`options.${key}`, 'the name of a column or a function of a row', columns[key])
+    }
+  }
+  const { positive } = columns
+  if (positive !== undefined) parseRule(checkName('options.positive', positive))
+  return columns as Columns
+}
+
+async function collect<Row>(
+  rows: Rows<Row>,
+  { text, label, positive }: Columns,
+  signal: AbortSignal | undefined,
+  place: string,
+): Promise<Labelled[]> {
+  const source = rows as Partial<Iterable<Row> & AsyncIterable<Row>> | null
+  if (
+    typeof rows === 'string' ||
+    (typeof source?.[Symbol.asyncIterator] !== 'function' && typeof source?.[Symbol.iterator] !== 'function')
+  ) {
+    throw argumentTypeError(place, 'rows, as readCsv(path) gives them', rows)
+  }
+  const rule = positive === undefined ? undefined : parseRule(positive)
+  const examples: Labelled[] = []
+  const pace = new Pace(signal)
+  for await (const row of rows) {
+    const where = `${place}[${examples.length}]`
+    const read = (name: string, from: string | ((row: never) => unknown)): unknown => {
+      if (typeof from === 'function') return from(row as never)
+      if (typeof row !== 'object' || row === null)
+        throw argumentTypeError(where, 'an object with columns', row)
+      const value = requireColumn(row as Record<string, unknown>, from, where)
+      if (value === null || value === undefined) throw unusable(where, name, from, value)
+      return value
+    }
+    const words = read('text', text)
+    if (typeof words !== 'string') throw unusable(where, 'text', text, words)
+    const value = read('label', label)
+    if (value === '' || !['string', 'number', 'boolean'].includes(typeof value)) {
+      throw unusable(where, 'label', label, value)
+    }
+    examples.push({ text: words, label: rule ? rule(String(value), where) : String(value) })
+    await pace.turn()
+  }
+  if (examples.length === 0) {
+    throw new CellstateError('ERR_DATA', `${place}: there are no rows`, {
+      where: place,
+      needs: 'rows with a text and a label',
+      fix: ['is the file empty, or does it hold only the names of the columns?'],
+    })
+  }
+  return examples
+}
+
+function unusable(
+  where: string,
+  name: 'text' | 'label' | string,
+  from: string | ((row: never) => unknown),
+  value: unknown,
+): CellstateError {
+  const place = typeof from === 'string' ? `${where}, column ${show(from)}` : where
+  const empty = value === '' || value === null || value === undefined
+  return new CellstateError('ERR_DATA', `${place}: ${empty ? `there is no ${name}` : `this is no ${name}`}`, {
+    where: place,
+    got: show(value),
+    needs: name === 'text' ? 'a string' : 'a string, a number or a boolean; not empty',
+    fix: ['leave such rows out before the training', `or give a function: { ${name}: row => … }`],
+  })
+}
+
+/** The classes in a fixed order: by code units, `negative` before `positive`. */
+function classesOf(examples: readonly Labelled[], { label, positive }: Columns): string[] {
+  const labels = [...new Set(examples.map(example => example.label))].sort()
+  if (labels.length < 2) {
+    throw new CellstateError('ERR_DATA', `all ${examples.length} rows have the label ${show(labels[0])}`, {
+      where: typeof label === 'string' ? `column ${show(label)}` : 'rows',
+      needs: 'at least two classes',
+      fix:
+        positive === undefined
+          ? ['give another column for the label']
+          : [`change positive: ${show(positive)}`],
+    })
+  }
+  if (labels.length > MOST_CLASSES || (labels.length > 20 && labels.length * 2 > examples.length)) {
+    throw new CellstateError('ERR_DATA', `${examples.length} rows have ${labels.length} different labels`, {
+      where: typeof label === 'string' ? `column ${show(label)}` : 'rows',
+      needs: `at most ${MOST_CLASSES} classes, with two rows or more in the mean`,
+      why: 'a class with one row cannot be learned',
+      fix: ['give another column for the label', "or make two classes: { positive: '>3' }"],
+    })
+  }
+  return labels
+}
+
+async function encodeAll(
+  examples: readonly Labelled[],
+  place: string,
+  tokenizer: Tokenizer,
+  clean: 'unicode' | 'article',
+  labels: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Dataset> {
+  const classes = new Map(labels.map((label, i) => [label, i]))
+  const pace = new Pace(signal)
+  async function* samples(): AsyncGenerator<{ input: number[]; target: number }> {
+    for (const [i, { text, label }] of examples.entries()) {
+      const target = classes.get(label)
+      if (target === undefined) {
+        throw new CellstateError(
+          'ERR_DATA',
+          `${place}[${i}]: the label ${show(label)} is not a class of the model`,
+          {
+            where: `${place}[${i}]`,
+            got: show(label),
+            needs: `one of ${labels.slice(0, 5).map(show).join(', ')}${labels.length > 5 ? ', …' : ''}`,
+            fix: ['leave such rows out', 'or give label (and positive) as in the training'],
+          },
+        )
+      }
+      yield { input: tokenizer.encode(cleanText(text, { style: clean })), target }
+      await pace.turn()
+    }
+  }
+  return await Dataset.from(samples(), { signal })
+}
+
+type Rule = (value: string, where: string) => 'positive' | 'negative'
+
+/** `>3` and so on as a function of the label. */
+function parseRule(rule: string): Rule {
+  const [, operator = '=', rest = ''] = /^\s*(>=|<=|!=|==?|>|<)?\s*(.*?)\s*$/s.exec(rule) ?? []
+  if (rest === '') throw argumentRangeError('options.positive', "a rule as '>3', '<=2' or '=yes'", rule)
+  if (operator === '=' || operator === '==') return value => (value === rest ? 'positive' : 'negative')
+  if (operator === '!=') return value => (value === rest ? 'negative' : 'positive')
+  const limit = Number(rest)
+  if (!Number.isFinite(limit))
+    throw argumentRangeError('options.positive', `a number after ${operator}`, rule)
+  const holds: (number: number) => boolean =
+    operator === '>'
+      ? number => number > limit
+      : operator === '>='
+        ? number => number >= limit
+        : operator === '<'
+          ? number => number < limit
+          : number => number <= limit
+  return (value, where) => {
+    const number = value.trim() === '' ? Number.NaN : Number(value)
+    if (Number.isNaN(number)) {
+      throw new CellstateError('ERR_DATA', `${where}: the label is not a number`, {
+        where,
+        got: show(value),
+        needs: `a number, because of positive: ${show(rule)}`,
+        fix: ['leave such rows out', "or compare texts: { positive: '=yes' }"],
+      })
+    }
+    return holds(number) ? 'positive' : 'negative'
+  }
+}
+
+function readDocument(path: string, documents: Readonly<Record<string, string>>): TextDocument {
+  const document = readJson(path, documents, 'text') as TextDocument | null
+  const columns = document?.columns
+  if (
+    document?.task !== 'classify' ||
+    (document.clean !== 'unicode' && document.clean !== 'article') ||
+    typeof columns !== 'object' ||
+    columns === null ||
+    ![columns.text, columns.label, columns.positive].every(
+      name => name === undefined || typeof name === 'string',
+    )
+  ) {
+    throw notAClassifier(path, 'text')
+  }
+  return document
+}
+
+function readLabels<Label extends string>(path: string, model: Model): Label[] {
+  const labels = readJson(path, model.documents, 'labels')
+  const outputs = model.layers.at(-1)?.outputShape.at(-1)
+  if (
+    !Array.isArray(labels) ||
+    labels.length !== outputs ||
+    new Set(labels).size !== labels.length ||
+    !labels.every(label => typeof label === 'string')
+  ) {
+    throw notAClassifier(path, 'labels')
+  }
+  return labels as Label[]
+}
+
+function readTokenizer(path: string, documents: Readonly<Record<string, string>>): Tokenizer {
+  const json = readJson(path, documents, 'tokenizer')
+  try {
+    return Tokenizer.fromJSON(json as object)
+  } catch (cause) {
+    throw notAClassifier(path, 'tokenizer', cause)
+  }
+}
+
+function readJson(path: string, documents: Readonly<Record<string, string>>, name: string): unknown {
+  const text = Object.hasOwn(documents, name) ? documents[name] : undefined
+  if (text === undefined) throw notAClassifier(path, name)
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw notAClassifier(path, name, cause)
+  }
+}
+
+function notAClassifier(path: string, document: string, cause?: unknown): CellstateError {
+  return new CellstateError('ERR_MODEL_FILE', `${path}: this model is not a text classifier`, {
+    where: path,
+    got: `a model file whose document "${document}" is missing or of another form`,
+    needs: 'a file that TextClassifier.save() or `cellstate train` wrote',
+    fix: ['read it as a model: loadModel(path)'],
+    cause,
+  })
+}

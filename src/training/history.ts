@@ -1,0 +1,51 @@
+/** What a training run reports: every step, every epoch, and all of it at the end. */
+
+/** Report of one step. */
+export interface StepReport {
+  /** Number of the epoch, from 1. */
+  epoch: number
+  /** Number of the step in its epoch, from 1. */
+  step: number
+  /** Steps of an epoch. */
+  steps: number
+  /** Mean loss over the examples of the batch, before the step. */
+  loss: number
+  /** Share of right answers in the batch; only with the metric `'accuracy'`. */
+  accuracy?: number
+  /** Steps of the sequences in the batch. */
+  tokens: number
+  /** Seconds the step took. */
+  seconds: number
+  /** `tokens / seconds`. */
+  tokensPerSecond: number
+  /** Norm of all gradients before clipping. */
+  gradientNorm: number
+}
+
+/** Report of one epoch. */
+export interface EpochReport {
+  /** Number of the epoch, from 1. */
+  epoch: number
+  /** Mean loss over the training examples, each as it was when its batch came. */
+  loss: number
+  /** Share of right answers on the training examples; only with the metric `'accuracy'`. */
+  accuracy?: number
+  /** Mean loss on the validation set after the epoch. */
+  validationLoss?: number
+  /** Share of right answers on the validation set after the epoch. */
+  validationAccuracy?: number
+  /** Seconds of training, without validation. */
+  seconds: number
+  /** Steps of all sequences. */
+  tokens: number
+}
+
+/** What a run leads to. */
+export interface History {
+  /** Reports of all epochs that were finished. */
+  epochs: EpochReport[]
+  /** Steps that were done. */
+  steps: number
+  /** Whether `break` or `stop()` ended the run before its last epoch. */
+  stopped: boolean
+}

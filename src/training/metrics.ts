@@ -1,0 +1,33 @@
+/** Adds up what the steps of an epoch report. */
+import type { NativeStepReport } from '../native/binding.js'
+
+/** Running means of an epoch. */
+export class EpochTotals {
+  #loss = 0
+  #rows = 0
+  #correct = 0
+  #tokens = 0
+
+  /** Adds a step; its loss is the mean over its rows. */
+  add({ loss, rows, correct, tokens }: NativeStepReport): void {
+    this.#loss += loss * rows
+    this.#rows += rows
+    this.#correct += correct
+    this.#tokens += tokens
+  }
+
+  /** Mean loss a row. */
+  get loss(): number {
+    return this.#loss / this.#rows
+  }
+
+  /** Share of right answers. */
+  get accuracy(): number {
+    return this.#correct / this.#rows
+  }
+
+  /** Steps of all sequences. */
+  get tokens(): number {
+    return this.#tokens
+  }
+}

@@ -1,0 +1,382 @@
+/** Trains a model: one native call a step, and between two steps everything that may look on, stop or change it. */
+import { checkChoice, checkInteger, checkOptions, checkSeed, checkSignal } from '../checks.js'
+import { trainingBatches } from '../data/batches.js'
+import { Dataset, type SampleSource } from '../data/dataset.js'
+import { argumentTypeError, CellstateError } from '../errors.js'
+import { checkMetrics, checkOptimizer, Model, noExamples } from '../model/model.js'
+import { LOSSES, type Loss, type Metric, type Optimizer } from '../model/objective.js'
+import type { EpochReport, History, StepReport } from './history.js'
+import { EpochTotals } from './metrics.js'
+import { adam } from './optimizers.js'
+
+/** What a callback can see and do. */
+export interface TrainingContext {
+  /** The model; it has the parameters after the last step. */
+  readonly model: Model
+  /** Epochs asked for. */
+  readonly epochs: number
+  /** Steps of an epoch. */
+  readonly stepsPerEpoch: number
+  /** Examples to train on. */
+  readonly examples: number
+  /** Ends the run after the current step, as `break` does. */
+  stop(): void
+}
+
+/** Looks on while a model is trained. Hooks may return promises, which are awaited; what they throw ends the run. */
+export interface Callback {
+  /** Before the first epoch. */
+  onTrainBegin?(context: TrainingContext): void | Promise<void>
+  /** Before an epoch; `epoch` counts from 1. */
+  onEpochBegin?(epoch: number, context: TrainingContext): void | Promise<void>
+  /** After a step. */
+  onStepEnd?(report: StepReport, context: TrainingContext): void | Promise<void>
+  /** After an epoch and its validation. */
+  onEpochEnd?(report: EpochReport, context: TrainingContext): void | Promise<void>
+  /** At the end, also after `break` or `stop()`, not after a failure. */
+  onTrainEnd?(history: History, context: TrainingContext): void | Promise<void>
+}
+
+/** Options of {@link train}. */
+export interface TrainOptions {
+  /** What to make small. */
+  loss: Loss
+  /** How. Default `adam()`. Its moments start anew with every run. */
+  optimizer?: Optimizer | undefined
+  /** Examples of a step. Default 32. */
+  batchSize?: number | undefined
+  /** How often all examples come. Default 1. */
+  epochs?: number | undefined
+  /**
+   * Batches are formed by length inside random pools of this many batches. Default 1: random batches, as in Keras.
+   * Padding is never computed, so the pool changes little in time: 50 made an epoch of reviews 3 % shorter, and its
+   * batches, alike in length, learned less.
+   */
+  lengthPool?: number | undefined
+  /** Examples to measure loss and metrics on after every epoch. Default: none. */
+  validation?: SampleSource | undefined
+  /** What is measured besides the loss. Default: nothing. */
+  metrics?: readonly Metric[] | undefined
+  /** Objects with hooks, called in this order. Default: none. */
+  callbacks?: readonly Callback[] | undefined
+  /** Seed of the order of the examples. Default: the seed of the model. */
+  seed?: number | undefined
+  /** Stops the run after the current step; it then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+}
+
+interface Settings {
+  readonly loss: Loss
+  readonly optimizer: Optimizer
+  readonly batchSize: number
+  readonly epochs: number
+  readonly lengthPool: number
+  readonly validation: SampleSource | undefined
+  readonly metrics: readonly Metric[]
+  readonly callbacks: readonly Callback[]
+  readonly seed: number
+  readonly signal: AbortSignal | undefined
+}
+
+const MOST_EXAMPLES = 2 ** 20
+const MOST_EPOCHS = 1_000_000
+
+/**
+ * Trains `model` on `data`: the run begins in the next microtask, whether it is awaited or not.
+ *
+ * Await the run for its {@link History}, or loop over it for a report a step; the loop is at most one step behind.
+ * `break` ends the run after the current step. Only one loop is possible, and one run a model at a time. An aborted
+ * run rejects with the reason of the signal. After a failure, too, the model is free and has the parameters of the
+ * last complete step. The last batch of an epoch may be smaller.
+ *
+ * In an async function `return train(…)` awaits the run, because a run is a promise: to hand it on, put it into an
+ * object.
+ *
+ * @param data examples, or any iterable of them, which is read to its end first.
+ * @throws TypeError or RangeError at once if an argument is wrong.
+ * @throws CellstateError as a rejection: `ERR_BUSY` if the model is being trained, `ERR_DISPOSED`, `ERR_DATA` if there
+ *   are no examples or a target does not fit the loss, `ERR_NON_FINITE` if the loss overflows.
+ * @example
+ * const run = train(model, trainingSet, { loss: 'categoricalCrossentropy', epochs: 2 })
+ * for await (const step of run) console.log(step.loss)
+ * const history = await run
+ */
+export function train(model: Model, data: SampleSource, options: TrainOptions): TrainingRun {
+  if (!(model instanceof Model)) throw argumentTypeError('model', 'a model, as sequential([…])', model)
+  checkOptions('options', options, [
+    'loss',
+    'optimizer',
+    'batchSize',
+    'epochs',
+    'lengthPool',
+    'validation',
+    'metrics',
+    'callbacks',
+    'seed',
+    'signal',
+  ])
+  const { callbacks = [] } = options
+  if (!Array.isArray(callbacks)) throw argumentTypeError('options.callbacks', 'an array', callbacks)
+  for (const [i, callback] of callbacks.entries()) {
+    if (typeof callback !== 'object' || callback === null) {
+      throw argumentTypeError(`options.callbacks[${i}]`, 'an object with hooks', callback)
+    }
+  }
+  return new TrainingRun(model, data, {
+    loss: checkChoice('options.loss', options.loss, LOSSES),
+    optimizer: checkOptimizer('options.optimizer', options.optimizer ?? adam()),
+    batchSize: checkInteger('options.batchSize', options.batchSize ?? 32, 1, MOST_EXAMPLES),
+    epochs: checkInteger('options.epochs', options.epochs ?? 1, 1, MOST_EPOCHS),
+    lengthPool: checkInteger('options.lengthPool', options.lengthPool ?? 1, 1, MOST_EXAMPLES),
+    validation: options.validation,
+    metrics: checkMetrics('options.metrics', options.metrics),
+    callbacks: [...callbacks],
+    seed: checkSeed('options.seed', options.seed ?? model.seed),
+    signal: checkSignal('options.signal', options.signal),
+  })
+}
+
+/** A run of {@link train}: a promise of its {@link History}, and an async iterable of its steps. */
+export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> {
+  readonly [Symbol.toStringTag] = 'TrainingRun'
+  readonly #model: Model
+  readonly #settings: Settings
+  readonly #result: Promise<History>
+  #reports: Reports | undefined
+  #stop = false
+  #ended = false
+
+  /** @internal */
+  constructor(model: Model, data: SampleSource, settings: Settings) {
+    this.#model = model
+    this.#settings = settings
+    let release: () => void
+    try {
+      release = model.acquire()
+    } catch (error) {
+      this.#ended = true
+      this.#result = Promise.reject(error)
+      return
+    }
+    this.#result = Promise.resolve()
+      .then(() => this.#run(data))
+      .finally(() => {
+        release()
+        this.#ended = true
+        this.#reports?.close()
+      })
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a run is awaited as a promise is
+  then<A = History, B = never>(
+    onfulfilled?: ((history: History) => A | PromiseLike<A>) | null,
+    onrejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#result.then(onfulfilled, onrejected)
+  }
+
+  catch<B = never>(onrejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<History | B> {
+    return this.#result.catch(onrejected)
+  }
+
+  finally(onfinally?: (() => void) | null): Promise<History> {
+    return this.#result.finally(onfinally)
+  }
+
+  /**
+   * The reports of the steps from now on.
+   *
+   * @throws CellstateError `ERR_BUSY` if there was a loop over this run already.
+   */
+  [Symbol.asyncIterator](): AsyncGenerator<StepReport, void, undefined> {
+    if (this.#reports !== undefined) {
+      throw new CellstateError('ERR_BUSY', 'the run has a loop already', {
+        why: 'two loops would share the reports: each would see only some',
+        fix: ['use one loop', 'or a callback: { onStepEnd(report) { … } }'],
+      })
+    }
+    const reports = new Reports(this.#settings.signal)
+    this.#reports = reports
+    const result = this.#result
+    result.catch(() => {})
+    if (this.#ended) reports.close()
+    const finish = async (): Promise<IteratorResult<StepReport, void>> => {
+      this.#stop = true
+      reports.close()
+      await result
+      return { done: true, value: undefined }
+    }
+    return {
+      async next() {
+        const report = await reports.take()
+        if (report !== undefined) return { done: false, value: report }
+        if (reports.finished) return { done: true, value: undefined }
+        reports.finished = true
+        await result
+        return { done: true, value: undefined }
+      },
+      return: async () => await finish(),
+      throw: async error => {
+        await finish()
+        throw error
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      },
+      async [Symbol.asyncDispose]() {
+        await finish()
+      },
+    }
+  }
+
+  async #run(data: SampleSource): Promise<History> {
+    const { signal, epochs, batchSize, lengthPool, callbacks, seed } = this.#settings
+    const model = this.#model
+    signal?.throwIfAborted()
+    const dataset = await Dataset.from(data, { signal })
+    if (dataset.length === 0) throw noExamples('train')
+    const validation =
+      this.#settings.validation && (await Dataset.from(this.#settings.validation, { signal }))
+    const context: TrainingContext = {
+      model,
+      epochs,
+      stepsPerEpoch: Math.ceil(dataset.length / batchSize),
+      examples: dataset.length,
+      stop: () => {
+        this.#stop = true
+      },
+    }
+    const history: History = { epochs: [], steps: 0, stopped: false }
+    await model.resetOptimizer()
+    for (const callback of callbacks) await callback.onTrainBegin?.(context)
+    for (let epoch = 1; epoch <= epochs && !this.#stop; epoch++) {
+      signal?.throwIfAborted()
+      for (const callback of callbacks) await callback.onEpochBegin?.(epoch, context)
+      const report = await this.#epoch(
+        epoch,
+        dataset,
+        trainingBatches(dataset, { batchSize, seed, epoch: epoch - 1, lengthPool }),
+        history,
+        context,
+      )
+      if (report === undefined) break
+      if (validation !== undefined && !this.#stop) Object.assign(report, await this.#validate(validation))
+      history.epochs.push(report)
+      for (const callback of callbacks) await callback.onEpochEnd?.(report, context)
+    }
+    history.stopped = history.epochs.length < epochs
+    for (const callback of callbacks) await callback.onTrainEnd?.(history, context)
+    return history
+  }
+
+  /** The report of an epoch, or `undefined` if it was stopped before its last step. */
+  async #epoch(
+    epoch: number,
+    dataset: Dataset,
+    batches: readonly Uint32Array[],
+    history: History,
+    context: TrainingContext,
+  ): Promise<EpochReport | undefined> {
+    const { signal, callbacks, metrics } = this.#settings
+    const measured = metrics.includes('accuracy')
+    const totals = new EpochTotals()
+    const begin = performance.now()
+    for (const [i, indices] of batches.entries()) {
+      await this.#reports?.room()
+      if (this.#stop) return undefined
+      signal?.throwIfAborted()
+      const step = await this.#model.trainStep(dataset, indices, this.#settings)
+      if (!Number.isFinite(step.loss)) throw overflow(epoch, i + 1)
+      history.steps++
+      totals.add(step)
+      if (callbacks.length === 0 && this.#reports === undefined) continue
+      const report: StepReport = {
+        epoch,
+        step: i + 1,
+        steps: batches.length,
+        loss: step.loss,
+        ...(measured ? { accuracy: step.correct / step.rows } : {}),
+        tokens: step.tokens,
+        seconds: step.seconds,
+        tokensPerSecond: step.seconds > 0 ? step.tokens / step.seconds : 0,
+        gradientNorm: step.gradientNorm,
+      }
+      for (const callback of callbacks) await callback.onStepEnd?.(report, context)
+      this.#reports?.put(report)
+    }
+    return {
+      epoch,
+      loss: totals.loss,
+      ...(measured ? { accuracy: totals.accuracy } : {}),
+      seconds: (performance.now() - begin) / 1000,
+      tokens: totals.tokens,
+    }
+  }
+
+  async #validate(validation: Dataset): Promise<Partial<EpochReport>> {
+    const { loss, metrics, signal } = this.#settings
+    const result = await this.#model.evaluate(validation, { loss, metrics, signal })
+    return {
+      validationLoss: result.loss,
+      ...(result.accuracy === undefined ? {} : { validationAccuracy: result.accuracy }),
+    }
+  }
+}
+
+/** Hands reports from the run to a loop; the run waits while one lies here that was not taken. */
+class Reports {
+  finished = false
+  #report: StepReport | undefined
+  #closed = false
+  #wake: (() => void)[] = []
+  readonly #signal: AbortSignal | undefined
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#wakeAll, { once: true })
+  }
+
+  /** Resolves when the next step may begin. */
+  async room(): Promise<void> {
+    while (this.#report !== undefined && !this.#closed && !this.#signal?.aborted) await this.#change()
+  }
+
+  put(report: StepReport): void {
+    if (this.#closed) return
+    this.#report = report
+    this.#wakeAll()
+  }
+
+  /** The next report, or `undefined` at the end. */
+  async take(): Promise<StepReport | undefined> {
+    while (this.#report === undefined && !this.#closed) await this.#change()
+    const report = this.#report
+    this.#report = undefined
+    this.#wakeAll()
+    return report
+  }
+
+  /** No more reports come, or nobody takes them; what lies here can still be taken. */
+  close(): void {
+    this.#closed = true
+    this.#signal?.removeEventListener('abort', this.#wakeAll)
+    this.#wakeAll()
+  }
+
+  #change(): Promise<void> {
+    return new Promise(resolve => this.#wake.push(resolve))
+  }
+
+  readonly #wakeAll = (): void => {
+    for (const wake of this.#wake.splice(0)) wake()
+  }
+}
+
+function overflow(epoch: number, step: number): CellstateError {
+  const where = `epoch ${epoch}, step ${step}`
+  return new CellstateError('ERR_NON_FINITE', `${where}: the loss is not a finite number`, {
+    where,
+    why: 'the weights or the inputs have grown beyond what 32-bit numbers hold',
+    fix: ['adam({ globalClipNorm: 1 })', 'or a smaller learning rate: adam({ learningRate: 1e-4 })'],
+  })
+}

@@ -1,0 +1,88 @@
+import { join } from 'node:path'
+import { describe, expect, expectTypeOf, it } from 'vitest'
+import { TextClassifier } from '../../src/tasks/text-classifier.js'
+import { type Review, reviews, temporaryFolder } from '../reviews.js'
+
+const folder = temporaryFolder()
+
+async function* waiting(count: number): AsyncGenerator<Review> {
+  yield* reviews(count)
+}
+
+describe('TextClassifier', () => {
+  it('learns, saves, loads and predicts the same', async () => {
+    const classifier = await TextClassifier.train(waiting(200), {
+      text: 'text',
+      label: row => (Number(row.stars) > 3 ? 'pos' : 'neg'),
+      epochs: 12,
+    })
+    expectTypeOf(classifier).toEqualTypeOf<TextClassifier<'pos' | 'neg'>>()
+    expect(classifier.labels).toEqual(['neg', 'pos'])
+    expect(classifier.training).toMatchObject({ examples: { train: 160, validation: 40 } })
+    expect(classifier.training!.validation!.accuracy).toBeGreaterThan(0.9)
+    const prediction = await classifier.predict('the food was great')
+    expect(prediction.label).toBe('pos')
+    expect(prediction.probabilities.pos + prediction.probabilities.neg).toBeCloseTo(1, 5)
+
+    const path = join(folder, 'classifier.safetensors')
+    await classifier.save(path)
+    const loaded = await TextClassifier.load<'pos' | 'neg'>(path)
+    const texts = ['awful place', '', 'words that nobody knows', 'a great table']
+    expect(await loaded.predict(texts)).toEqual(await classifier.predict(texts))
+    expect(await loaded.predict('the food was great')).toEqual(prediction)
+  })
+
+  it('has the model of the article', async () => {
+    const classifier = await TextClassifier.train(reviews(40), {
+      text: 'text',
+      label: 'stars',
+      positive: '>3',
+      recipe: 'article',
+    })
+    expectTypeOf(classifier).toEqualTypeOf<TextClassifier<'positive' | 'negative'>>()
+    expect(classifier.model.parameterCount).toBe(583_602)
+    expect(classifier.labels).toEqual(['negative', 'positive'])
+    expect(classifier.training!.history).toMatchObject({ steps: 1 })
+    const result = await classifier.evaluate(reviews(10))
+    expect(result.examples).toBe(10)
+  })
+
+  it('takes the words of the training rows only', async () => {
+    const classifier = await TextClassifier.train(reviews(20), {
+      text: 'text',
+      label: 'stars',
+      validation: [{ text: 'unheard great', stars: '5' }],
+      epochs: 1,
+    })
+    expect(classifier.tokenizer.wordIndex.has('unheard')).toBe(false)
+    expect(classifier.training!.examples).toEqual({ train: 20, validation: 1 })
+  })
+
+  it('says what is wrong with the data', async () => {
+    const columns = { text: 'text', label: 'stars' }
+    const failure = (rows: Review[], options: object = {}): Promise<unknown> =>
+      TextClassifier.train(rows, { ...columns, ...options }).catch((error: unknown) => error)
+    expect(await failure([])).toMatchObject({ code: 'ERR_DATA', where: 'rows' })
+    expect(await failure(reviews(9), { text: 'txt' })).toMatchObject({
+      code: 'ERR_DATA',
+      message: expect.stringContaining('did you mean "text"?'),
+    })
+    expect(await failure(reviews(9), { positive: '>9' })).toMatchObject({
+      code: 'ERR_DATA',
+      message: expect.stringContaining('all 9 rows have the label "negative"'),
+    })
+    expect(await failure([...reviews(4), { text: 'a', stars: '' }])).toMatchObject({
+      code: 'ERR_DATA',
+      where: 'rows[4], column "stars"',
+    })
+    expect(await failure([{ text: 'a', stars: 'many' }], { positive: '>3' })).toMatchObject({
+      message: expect.stringContaining('the label is not a number'),
+    })
+    expect(await failure(reviews(9), { labels: 'stars' })).toMatchObject({ code: 'ERR_ARGUMENT' })
+    expect(await failure(reviews(9), { validation: [{ text: 'a', stars: '3' }] })).toMatchObject({
+      where: 'validation[0]',
+    })
+    const reason = new Error('enough')
+    expect(await failure(reviews(9), { signal: AbortSignal.abort(reason) })).toBe(reason)
+  })
+})
