@@ -280,6 +280,7 @@ export class TextClassifier<Label extends string = string> {
       await pace.turn()
     }
     const vocabulary = Math.min(recipe.numWords, tokenizer.wordIndex.size + 1)
+    await pace.turn()
     const model = sequential(
       recipe.layers(recipe.fullVocabulary ? recipe.numWords : vocabulary, labels.length),
       { seed, threads: options.threads, simd: options.simd },

@@ -200,15 +200,11 @@ describe.skipIf(!hasSharedData('yelp.csv'))(
 
     it('have the ids of Keras as they are', () => expectHashes(texts, texts, hashes.yelp.raw))
 
-    it('are counted and encoded in well under a second each', () => {
-      const start = performance.now()
+    it('have 36,406 different words, of which 2,499 stand 1,173,996 times', () => {
       const tokenizer = new Tokenizer({ numWords: 2500 }).fitOnTexts(cleaned)
       expect(tokenizer.wordIndex.size).toBe(36_406)
-      const counted = performance.now()
-      tokenizer.textsToSequences(cleaned)
-      const encoded = performance.now()
-      expect(counted - start).toBeLessThan(1000)
-      expect(encoded - counted).toBeLessThan(1000)
+      const sequences = tokenizer.textsToSequences(cleaned)
+      expect(sequences.reduce((sum, sequence) => sum + sequence.length, 0)).toBe(1_173_996)
     })
   },
 )

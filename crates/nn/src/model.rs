@@ -219,7 +219,9 @@ impl Model {
         })
     }
 
-    fn initialize(&mut self) {
+    /// Draws the initial parameters from the configuration's seed. Takes time for wide layers: orthogonal
+    /// weights of H units cost 16·H³ operations.
+    pub fn initialize(&mut self) {
         let Parameters { views, values, .. } = &mut self.parameters;
         for (index, view) in views.iter().enumerate() {
             let draw = Initializer::new(self.config.seed, view.layer, index);

@@ -264,9 +264,20 @@ impl NativeModel {
     pub fn new(config: String, threads: u32, simd: String) -> Result<Self, Code> {
         let build = || -> std::result::Result<NativeModel, Failure> {
             let context = context(threads, &simd)?;
-            Ok(NativeModel::wrap(Model::new(Config::from_json(&config)?, context)?))
+            Ok(NativeModel::wrap(Model::zeros(Config::from_json(&config)?, context)?))
         };
-        build().map_err(Failure::thrown)
+        let model = build().map_err(Failure::thrown)?;
+        // The first job: initial weights are not drawn on the JavaScript thread.
+        let shared = model.shared.clone();
+        let initialize = Box::new(move || {
+            if let Some(model) = shared.model.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                model.initialize();
+            }
+        });
+        if let Err(initialize) = model.shared.submit(initialize) {
+            initialize();
+        }
+        Ok(model)
     }
 
     #[napi(getter)]
