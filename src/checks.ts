@@ -78,8 +78,17 @@ export function checkChoice<T extends string>(path: string, value: unknown, choi
 }
 
 export function checkSignal(path: string, value: unknown): AbortSignal | undefined {
-  if (value === undefined || value instanceof AbortSignal) return value
+  if (value === undefined || isSignal(value)) return value
   throw argumentTypeError(path, 'an AbortSignal', value)
+}
+
+/** Whether `value` is a signal that works, not only an object with its prototype. */
+function isSignal(value: unknown): value is AbortSignal {
+  try {
+    return value instanceof AbortSignal && typeof value.aborted === 'boolean'
+  } catch {
+    return false
+  }
 }
 
 /** Seeds are those that scikit-learn and NumPy take. */

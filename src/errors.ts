@@ -30,7 +30,18 @@ export interface ErrorDetails {
   cause?: unknown
 }
 
-function compose(message: string, { got, needs, why, fix = [] }: ErrorDetails): string {
+function compose(message: string, details: ErrorDetails): string {
+  if (typeof message !== 'string') throw argumentTypeError('message', 'a string', message)
+  if (typeof details !== 'object' || details === null)
+    throw argumentTypeError('details', 'an object', details)
+  const { got, needs, why, fix = [] } = details
+  for (const [name, text] of Object.entries({ got, needs, why })) {
+    if (text !== undefined && typeof text !== 'string')
+      throw argumentTypeError(`details.${name}`, 'a string', text)
+  }
+  if (!Array.isArray(fix) || !fix.every(line => typeof line === 'string')) {
+    throw argumentTypeError('details.fix', 'an array of strings', fix)
+  }
   const rows: string[] = []
   if (got !== undefined) rows.push(`  got     ${got}`)
   if (needs !== undefined) rows.push(`  needs   ${needs}`)

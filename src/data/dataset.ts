@@ -1,6 +1,7 @@
 /** Holds examples for training and evaluation, packed: the inputs one after the other in one array. */
 import { checkInteger, checkNumber, checkOptions, checkSignal } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
+import { allocate } from '../text/allocate.js'
 
 /** Input of one example: ids, or the feature rows of the steps. */
 export type SampleInput = ArrayLike<number> | ArrayLike<ArrayLike<number>>
@@ -110,23 +111,25 @@ export class Dataset implements Iterable<Sample> {
 
   /** Number of steps of the input of example `index`. */
   stepsOf(index: number): number {
+    checkInteger('index', index, 0, this.#ends.length - 1)
     const values = this.#ends[index]! - (this.#ends[index - 1] ?? 0)
     return this.#features ? values / this.#features : values
   }
 
   /** Target of example `index`. */
   targetOf(index: number): number | Float32Array {
-    return this.#targets[index]!
+    return this.#targets[checkInteger('index', index, 0, this.#ends.length - 1)]!
   }
 
   /** Weight of example `index`. */
   weightOf(index: number): number {
-    return this.#weights?.[index] ?? 1
+    return this.#weights?.[checkInteger('index', index, 0, this.#ends.length - 1)] ?? 1
   }
 
   /** Inputs of some examples, copied one after the other. */
   gather(indices: ArrayLike<number>): Ragged {
-    const lengths = new Uint32Array(indices.length)
+    if (!isArrayLike(indices)) throw argumentTypeError('indices', 'an array of positions', indices)
+    const lengths = allocate(Uint32Array, indices.length, 1)
     let total = 0
     for (let i = 0; i < indices.length; i++) {
       lengths[i] = this.stepsOf(indices[i]!)
@@ -239,7 +242,7 @@ export class Dataset implements Iterable<Sample> {
 function checkTarget(path: string, target: unknown): number | Float32Array {
   if (typeof target === 'number') return checkNumber(path, target, 'a finite number', () => true)
   if (!isArrayLike(target)) throw argumentTypeError(path, 'a number or an array of numbers', target)
-  const values = new Float32Array(target.length)
+  const values = allocate(Float32Array, target.length, 1)
   for (let i = 0; i < target.length; i++) {
     values[i] = checkNumber(`${path}[${i}]`, target[i], 'a finite number', () => true)
   }

@@ -1,4 +1,5 @@
 /** Options that the readers of files share. */
+import { checkSignal } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 
 /** Options of every reader. */
@@ -41,9 +42,7 @@ export function readSettings(options: ReadOptions): ReadSettings {
   if (typeof options !== 'object' || options === null)
     throw argumentTypeError('options', 'an object', options)
   const { signal, maxRecordSize = DEFAULT_SIZE } = options
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw argumentTypeError('options.signal', 'an AbortSignal', signal)
-  }
+  checkSignal('options.signal', signal)
   if (typeof maxRecordSize !== 'number')
     throw argumentTypeError('options.maxRecordSize', 'a number', maxRecordSize)
   if (!Number.isSafeInteger(maxRecordSize) || maxRecordSize < 1 || maxRecordSize > LARGEST_SIZE) {

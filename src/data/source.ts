@@ -46,7 +46,12 @@ export function namedSource(source: TextSource): NamedSource {
   if (source instanceof URL) {
     if (source.protocol !== 'file:')
       throw argumentRangeError('source', 'a file: URL or a stream', source.href)
-    const path = fileURLToPath(source)
+    let path: string
+    try {
+      path = fileURLToPath(source)
+    } catch {
+      throw argumentRangeError('source', 'a file: URL with a path on this machine', source.href)
+    }
     return { source: path, name: path }
   }
   if (typeof (source as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] !== 'function') {
@@ -194,6 +199,9 @@ async function* streamChunks(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer> {
   const iterator = source[Symbol.asyncIterator]()
+  if (typeof (iterator as Partial<typeof iterator> | undefined)?.next !== 'function') {
+    throw argumentTypeError('source', 'an async iterable of text or bytes', source)
+  }
   let halfCharacter = ''
   let finished = false
   try {

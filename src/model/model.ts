@@ -14,6 +14,7 @@ import {
   simdInUse,
   VERSION,
 } from '../native/load.js'
+import { allocate } from '../text/allocate.js'
 import { closest } from '../text/closest.js'
 import { checkLayer, type Layer } from './layers.js'
 import {
@@ -288,6 +289,7 @@ export class Model {
     const names: string[] = []
     const arrays: Float32Array[] = []
     for (const [name, entry] of weights instanceof Map ? weights : Object.entries(weights)) {
+      if (typeof name !== 'string') throw argumentTypeError('weights', 'a map with names as keys', name)
       const parameter = known.get(name)
       if (parameter === undefined) {
         const names = closest(name, known.keys())
@@ -298,7 +300,7 @@ export class Model {
         )
       }
       const values = entry instanceof Float32Array ? entry : entry?.values
-      if (!(values instanceof Float32Array))
+      if (!(values instanceof Float32Array) || !ArrayBuffer.isView(values))
         throw argumentTypeError(`weights[${name}]`, 'a Float32Array', entry)
       const size = parameter.shape.reduce((product, length) => product * length, 1)
       if (values.length !== size) {
@@ -327,7 +329,8 @@ export class Model {
     const handle = this.#idle('forward')
     const sequences = this.#sequences(inputs)
     const all = Uint32Array.from({ length: sequences.length }, (_, i) => i)
-    return publicOutput(await nativeCall(() => handle.forward(sequences.batch(all), training)))
+    const batch = sequences.batch(all)
+    return publicOutput(await nativeCall(() => handle.forward(batch, training)))
   }
 
   /**
@@ -338,7 +341,7 @@ export class Model {
    * @throws CellstateError `ERR_BUSY` while the model is being trained by `train()`.
    */
   async backward(outputGradient: Float32Array): Promise<void> {
-    if (!(outputGradient instanceof Float32Array)) {
+    if (!(outputGradient instanceof Float32Array) || !ArrayBuffer.isView(outputGradient)) {
       throw argumentTypeError('outputGradient', 'a Float32Array', outputGradient)
     }
     const handle = this.#idle('backward')
@@ -363,7 +366,8 @@ export class Model {
   async applyGradients(optimizer: Optimizer): Promise<number> {
     checkOptimizer('optimizer', optimizer)
     const handle = this.#idle('applyGradients')
-    return await nativeCall(() => handle.applyGradients(nativeOptimizer(optimizer)))
+    const settings = nativeOptimizer(optimizer)
+    return await nativeCall(() => handle.applyGradients(settings))
   }
 
   /**
@@ -405,6 +409,11 @@ export class Model {
     this.dispose()
   }
 
+  /** @internal Whether `value` is a model itself, not a proxy of one or an object with its prototype. */
+  static is(value: unknown): value is Model {
+    return typeof value === 'object' && value !== null && #native in value
+  }
+
   /** @internal Takes the model for a run; returns what gives it back. */
   acquire(): () => void {
     this.#idle('train')
@@ -419,9 +428,8 @@ export class Model {
     const { loss, optimizer } = settings
     const handle = this.#handle()
     const targets = nativeTargets(dataset, indices, loss, this.#outputSize())
-    return await nativeCall(() =>
-      handle.trainStep(batchOf(dataset, indices), targets, loss, nativeOptimizer(optimizer)),
-    )
+    const how = nativeOptimizer(optimizer)
+    return await nativeCall(() => handle.trainStep(batchOf(dataset, indices), targets, loss, how))
   }
 
   /** @internal Forgets the moments of earlier training. */
@@ -458,7 +466,8 @@ export class Model {
 
   async #predictBatch(sequences: Sequences, indices: Uint32Array): Promise<NativeOutput> {
     const handle = this.#handle()
-    return await nativeCall(() => handle.predict(sequences.batch(indices)))
+    const batch = sequences.batch(indices)
+    return await nativeCall(() => handle.predict(batch))
   }
 
   #sequences(inputs: ModelInput): Sequences {
@@ -486,7 +495,7 @@ export function sequential(layers: readonly Layer[], options: SequentialOptions 
   if (layers.length === 0) throw argumentRangeError('layers', 'at least one layer', layers)
   checkOptions('options', options, ['seed', 'threads', 'simd'])
   const seed = checkSeed('options.seed', options.seed ?? 0)
-  const checked = layers.map((layer, i) => checkLayer(`layers[${i}]`, layer))
+  const checked = Array.from(layers, (layer, i) => checkLayer(`layers[${i}]`, layer))
   const compute = computeSettings(options)
   const config = JSON.stringify({ layers: checked, seed })
   const handle = nativeCallSync(() => new (native().NativeModel)(config, compute.threads, compute.simd))
@@ -516,7 +525,7 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
 export function checkMetrics(path: string, value: unknown): readonly Metric[] {
   if (value === undefined) return []
   if (!Array.isArray(value)) throw argumentTypeError(path, 'an array of metrics', value)
-  return value.map((metric, i) => checkChoice(`${path}[${i}]`, metric, METRICS))
+  return Array.from(value, (metric, i) => checkChoice(`${path}[${i}]`, metric, METRICS))
 }
 
 /** @throws TypeError if `value` is not what an optimizer function returns. */
@@ -566,13 +575,13 @@ function sequencesOf(inputs: ModelInput, features: number): Sequences {
   const flat = features ? values : ids
   const name = features ? 'inputs.values' : 'inputs.ids'
   const type = features ? Float32Array : Int32Array
-  if (!(flat instanceof type))
+  if (!(flat instanceof type) || !ArrayBuffer.isView(flat))
     throw argumentTypeError(name, features ? 'a Float32Array' : 'an Int32Array', flat)
   if (!Array.isArray(lengths) && !ArrayBuffer.isView(lengths)) {
     throw argumentTypeError('inputs.lengths', 'an Int32Array', lengths)
   }
   const width = features || 1
-  const ends = new Float64Array(lengths.length)
+  const ends = allocate(Float64Array, lengths.length ?? 0, 1)
   for (let i = 0; i < lengths.length; i++) {
     const length: unknown = lengths[i]
     if (!Number.isSafeInteger(length) || (length as number) < 0) {

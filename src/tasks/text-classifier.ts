@@ -478,14 +478,14 @@ class Pace {
 }
 
 function checkColumns(columns: { text?: unknown; label?: unknown; positive?: unknown }): Columns {
-  for (const key of ['text', 'label'] as const) {
-    if (typeof columns[key] !== 'function' && (typeof columns[key] !== 'string' || columns[key] === '')) {
-      throw argumentTypeError(`options.${key}`, 'the name of a column or a function of a row', columns[key])
+  const { text, label, positive } = columns
+  for (const [key, from] of Object.entries({ text, label })) {
+    if (typeof from !== 'function' && (typeof from !== 'string' || from === '')) {
+      throw argumentTypeError(`options.${key}`, 'the name of a column or a function of a row', from)
     }
   }
-  const { positive } = columns
   if (positive !== undefined) parseRule(checkName('options.positive', positive))
-  return columns as Columns
+  return { text, label, positive } as Columns
 }
 
 async function collect<Row>(

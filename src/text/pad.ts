@@ -63,7 +63,8 @@ export function padSequences(
   if (typeof options !== 'object' || options === null)
     throw argumentTypeError('options', 'an object', options)
   const { dtype = 'int32', padding = 'pre', truncating = 'pre', value = 0 } = options
-  if (!Object.hasOwn(TYPES, dtype)) throw argumentRangeError('options.dtype', "'int32' or 'float32'", dtype)
+  if (typeof dtype !== 'string' || !Object.hasOwn(TYPES, dtype))
+    throw argumentRangeError('options.dtype', "'int32' or 'float32'", dtype)
   checkSide('options.padding', padding)
   checkSide('options.truncating', truncating)
   const whole = dtype === 'int32'
@@ -81,7 +82,8 @@ export function padSequences(
   }
   const values = allocate<Int32Array | Float32Array>(TYPES[dtype], sequences.length, maxlen)
   if (value !== 0) values.fill(value)
-  for (const [row, sequence] of sequences.entries()) {
+  for (let row = 0; row < sequences.length; row++) {
+    const sequence = sequences[row]!
     const length = lengthOf(sequence, row)
     const kept = Math.min(length, maxlen)
     const from = truncating === 'pre' ? length - kept : 0
@@ -97,7 +99,7 @@ export function padSequences(
 
 function longest(sequences: readonly ArrayLike<number>[]): number {
   let most = 0
-  for (const [row, sequence] of sequences.entries()) most = Math.max(most, lengthOf(sequence, row))
+  for (let row = 0; row < sequences.length; row++) most = Math.max(most, lengthOf(sequences[row], row))
   return most
 }
 

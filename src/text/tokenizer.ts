@@ -241,7 +241,10 @@ export class Tokenizer {
     const texts: string[] = []
     for (const sequence of checkedSequences(sequences)) {
       const words: string[] = []
-      for (const id of sequence) {
+      for (let i = 0; i < sequence.length; i++) {
+        const id = sequence[i]!
+        if (typeof id !== 'number')
+          throw argumentTypeError(`sequences[${texts.length}][${i}]`, 'a number', id)
         const word = this.numWords && id >= this.numWords ? unknown : (indexWord.get(id) ?? unknown)
         if (word !== undefined) words.push(word)
       }

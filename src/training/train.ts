@@ -79,6 +79,7 @@ interface Settings {
 }
 
 const MOST_EXAMPLES = 2 ** 20
+const HOOKS = ['onTrainBegin', 'onEpochBegin', 'onStepEnd', 'onEpochEnd', 'onTrainEnd'] as const
 const MOST_EPOCHS = 1_000_000
 
 /**
@@ -102,7 +103,7 @@ const MOST_EPOCHS = 1_000_000
  * const history = await run
  */
 export function train(model: Model, data: SampleSource, options: TrainOptions): TrainingRun {
-  if (!(model instanceof Model)) throw argumentTypeError('model', 'a model, as sequential([…])', model)
+  if (!Model.is(model)) throw argumentTypeError('model', 'a model, as sequential([…])', model)
   checkOptions('options', options, [
     'loss',
     'optimizer',
@@ -120,6 +121,11 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
   for (const [i, callback] of callbacks.entries()) {
     if (typeof callback !== 'object' || callback === null) {
       throw argumentTypeError(`options.callbacks[${i}]`, 'an object with hooks', callback)
+    }
+    for (const hook of HOOKS) {
+      const found: unknown = callback[hook]
+      if (found === undefined || typeof found === 'function') continue
+      throw argumentTypeError(`options.callbacks[${i}].${hook}`, 'a function', found)
     }
   }
   return new TrainingRun(model, data, {

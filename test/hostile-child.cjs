@@ -1,0 +1,854 @@
+/**
+ * Calls one function of the package with hostile arguments; `hostile.test.ts` starts it.
+ *
+ *     node hostile-child.cjs <function> <first seed> <calls>   one JSON line a violation, then {"done":…}
+ *     node hostile-child.cjs --list                            names of the functions as JSON
+ *
+ * A call depends on its seed and, for models, on the calls of this child before it. To see one: the same
+ * arguments.
+ */
+'use strict'
+const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs')
+const { tmpdir } = require('node:os')
+const path = require('node:path')
+const api = require('../dist/index.js')
+
+const CODES = new Set([
+  'ERR_ABORTED',
+  'ERR_BUSY',
+  'ERR_DATA',
+  'ERR_DISPOSED',
+  'ERR_FILE',
+  'ERR_INTERNAL',
+  'ERR_MODEL_FILE',
+  'ERR_NATIVE_MISSING',
+  'ERR_NON_FINITE',
+  'ERR_OUT_OF_MEMORY',
+  'ERR_UNSUPPORTED',
+])
+/** What the engine says of an iterable of the caller that is none. */
+const ITERATION =
+  /^(undefined is not a function$|'get' on proxy: |Result of the Symbol\.|Iterator result |Cannot perform %TypedArray%\.prototype\.values)/
+/** A call that takes longer is a violation. */
+const LONGEST_CALL = 20_000
+
+// ---- a seeded generator of values --------------------------------------------------------------------------------
+
+/** Errors of getters, functions and iterables given as arguments: they pass through. */
+class OwnError extends Error {}
+const own = () => {
+  throw new OwnError('of the caller')
+}
+
+let state = 0
+/** Buffers of the arguments of this call; some are detached or shrunk while the call runs. */
+let buffers = []
+
+function reseed(name, seed) {
+  state = seed >>> 0
+  for (const letter of name) state = Math.imul(state ^ letter.charCodeAt(0), 0x9e3779b1) >>> 0
+  buffers = []
+}
+
+/** mulberry32: a number from 0 to below 1. */
+function random() {
+  state = (state + 0x6d2b79f5) >>> 0
+  let t = state
+  t = Math.imul(t ^ (t >>> 15), t | 1)
+  t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+}
+const below = n => Math.floor(random() * n)
+const chance = p => random() < p
+const pick = list => list[below(list.length)]
+const some = (most, make) => Array.from({ length: below(most + 1) }, (_, i) => make(i))
+
+// Sizes that are in range stay small; large ones are out of every range, so that no call takes the memory.
+const NUMBERS = [0, 1, 2, 3, 5, 7, 64, -0, -1, -7, 0.5, 1e-9, 1.5, Number.NaN, Infinity, -Infinity]
+NUMBERS.push(2 ** 31, -(2 ** 31), 2 ** 32, 2 ** 53, 2 ** 53 - 1, -(2 ** 53), 1e308, 5e-324)
+const WORDS = [
+  '',
+  ' ',
+  'a',
+  'b',
+  'good',
+  'bad',
+  '0',
+  '-1',
+  'x\0y',
+  '__proto__',
+  'constructor',
+  'length',
+  'toString',
+]
+WORDS.push(
+  '\ud800',
+  'a\udc00b',
+  '\u{1f600}',
+  'İ',
+  'e\u0301'.repeat(9),
+  '\ufeff',
+  '"',
+  ',',
+  '\r\n',
+  'é',
+  "don't",
+  '%s',
+)
+const KEYS = [
+  'units',
+  'rate',
+  'name',
+  'input',
+  'target',
+  'ids',
+  'values',
+  'lengths',
+  'signal',
+  'kind',
+  'dtype',
+]
+KEYS.push(
+  'then',
+  'toJSON',
+  '__proto__',
+  'unknown',
+  'seed',
+  'threads',
+  'simd',
+  'length',
+  'constructor',
+  'loss',
+)
+const HUGE = 'ab \ud800,"\n'.repeat(20_000)
+
+const number = () => (chance(0.5) ? below(8) : pick(NUMBERS))
+const text = () => (chance(0.02) ? HUGE : some(6, () => pick(WORDS)).join(pick([' ', '', '\n', ','])))
+const ids = () => some(6, () => below(5))
+
+function arrayBuffer(bytes) {
+  const kind = below(5)
+  if (kind === 0) return new SharedArrayBuffer(bytes)
+  if (kind === 1) return new SharedArrayBuffer(bytes, { maxByteLength: bytes + 64 })
+  const buffer = kind === 2 ? new ArrayBuffer(bytes, { maxByteLength: bytes + 64 }) : new ArrayBuffer(bytes)
+  buffers.push(buffer)
+  return buffer
+}
+
+const VIEWS = [
+  Int32Array,
+  Float32Array,
+  Float32Array,
+  Uint32Array,
+  Float64Array,
+  Uint8Array,
+  BigInt64Array,
+  DataView,
+]
+function view(Type = pick(VIEWS), length = below(9)) {
+  const buffer = arrayBuffer(length * 8)
+  const array =
+    Type === DataView ? new DataView(buffer) : new Type(buffer, 0, ...(chance(0.4) ? [] : [length]))
+  if (Type !== DataView && Type !== BigInt64Array) {
+    for (let i = 0; i < array.length; i++) array[i] = chance(0.9) ? below(5) : pick(NUMBERS)
+  }
+  if (chance(0.1)) Object.defineProperty(array, 'length', { value: pick(NUMBERS) })
+  if (chance(0.05)) Object.defineProperty(array, 'constructor', { get: own })
+  if (chance(0.05)) Object.setPrototypeOf(array, null)
+  if (chance(0.1)) spoil(buffer)
+  return array
+}
+
+/** Detaches, shrinks or grows a buffer. */
+function spoil(buffer) {
+  try {
+    if (buffer.resizable && chance(0.7)) buffer.resize(pick([0, 3, 4, buffer.maxByteLength]))
+    else if (buffer.growable) buffer.grow(buffer.maxByteLength)
+    else structuredClone(null, { transfer: [buffer] })
+  } catch {
+    // it was detached before
+  }
+}
+
+function proxy(target) {
+  switch (below(6)) {
+    case 0:
+      return new Proxy(target, { get: own })
+    case 1:
+      return new Proxy(target, { ownKeys: own, has: own, getOwnPropertyDescriptor: own })
+    case 2:
+      return new Proxy(target, { getPrototypeOf: own })
+    case 3: {
+      const lie = pick(NUMBERS)
+      return new Proxy(target, { get: (t, key) => (key === 'length' ? lie : Reflect.get(t, key)) })
+    }
+    case 4: {
+      let reads = 0
+      return new Proxy(target, {
+        get: (t, key) => {
+          const value = Reflect.get(t, key)
+          return typeof key === 'symbol' || typeof value === 'function' || reads++ < 4 ? value : undefined
+        },
+      })
+    }
+    default:
+      return new Proxy(target, {})
+  }
+}
+
+function* generator(list) {
+  for (const value of list) yield value
+  if (chance(0.2)) own()
+}
+
+async function* asyncGenerator(list) {
+  for (const value of list) yield value
+  if (chance(0.2)) own()
+}
+
+function signal() {
+  switch (below(4)) {
+    case 0:
+      return AbortSignal.abort(new OwnError('aborted'))
+    case 1: {
+      const controller = new AbortController()
+      setImmediate(() => controller.abort(new OwnError('aborted')))
+      return controller.signal
+    }
+    case 2:
+      return Object.create(AbortSignal.prototype)
+    default:
+      return new AbortController().signal
+  }
+}
+
+const LEAVES = [
+  () => undefined,
+  () => null,
+  number,
+  number,
+  number,
+  text,
+  text,
+  () => pick(WORDS),
+  () => chance(0.5),
+  () => Symbol('s'),
+  () => BigInt(pick([0, 1, -1, 2 ** 40])) ** BigInt(below(40)),
+  () => pick([own, () => undefined, () => 'a', async () => {}, class {}, x => x]),
+  () => view(),
+  () => view(),
+  () => arrayBuffer(below(16)),
+  () => new Date(Number.NaN),
+  () =>
+    pick([
+      /a/,
+      new Error('e'),
+      Promise.resolve(1),
+      new WeakMap(),
+      globalThis,
+      new URL('file:///none'),
+      Array(5),
+    ]),
+  () => new URL(pick(['http://a.b/', 'file:///', 'file:///a%00b', 'file://host/x', 'file:///a%2Fb'])),
+  signal,
+  () => fixture().set,
+  () => fixture().model,
+  () => fixture().tokenizer,
+  () => layer(),
+]
+
+/** Any value at all. */
+function any(depth = 0) {
+  if (depth > 2 || chance(0.6)) return pick(LEAVES)()
+  switch (below(11)) {
+    case 0:
+      return some(4, () => any(depth + 1))
+    case 1:
+      return some(4, () => some(3, number))
+    case 2:
+      return object(depth)
+    case 3:
+      return Object.defineProperty(object(depth), pick(KEYS), {
+        get: own,
+        enumerable: true,
+        configurable: true,
+      })
+    case 4:
+      return proxy(chance(0.5) ? some(4, () => any(depth + 1)) : object(depth))
+    case 5: {
+      const cyclic = chance(0.5) ? [1] : { input: [1] }
+      cyclic[pick([...KEYS, '0', '1'].filter(key => key !== '__proto__' && key !== 'length'))] = cyclic
+      return cyclic
+    }
+    case 6:
+      return new Map(some(3, () => [any(depth + 1), any(depth + 1)]))
+    case 7:
+      return new Set(some(3, () => any(depth + 1)))
+    case 8:
+      return generator(some(3, () => any(depth + 1)))
+    case 9:
+      return asyncGenerator(some(3, () => any(depth + 1)))
+    default:
+      return {
+        [pick([Symbol.iterator, Symbol.asyncIterator, Symbol.toPrimitive])]: pick([own, () => any(3), 1]),
+      }
+  }
+}
+
+function object(depth) {
+  const result = chance(0.2) ? Object.create(null) : {}
+  for (const key of some(3, () => pick(KEYS))) {
+    Object.defineProperty(result, key, {
+      value: any(depth + 1),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    })
+  }
+  return result
+}
+
+/** `value`, or something like it that is wrong in one place. */
+function bend(value) {
+  if (chance(0.35)) return value
+  if (chance(0.3)) return any()
+  if (typeof value !== 'object' || value === null) return chance(0.5) ? any() : value
+  const prototype = Object.getPrototypeOf(value)
+  if (value instanceof api.Model && chance(0.1)) return pick([new Proxy(value, {}), Object.create(prototype)])
+  if (ArrayBuffer.isView(value) && chance(0.1)) return pick([new Proxy(value, {}), Object.create(prototype)])
+  if (prototype !== Object.prototype && prototype !== Array.prototype) return value
+  if (chance(0.1)) return proxy(value)
+  if (Array.isArray(value) && value.length > 100) return value
+  const copy = Array.isArray(value) ? [...value] : { ...value }
+  const keys = Object.keys(copy)
+  const key = keys.length === 0 || chance(0.15) ? pick(KEYS.filter(name => name !== 'length')) : pick(keys)
+  if (chance(0.1)) Object.defineProperty(copy, key, { get: own, enumerable: true, configurable: true })
+  else {
+    const bent = chance(0.4) ? bend(copy[key]) : any(1)
+    Object.defineProperty(copy, key, { value: bent, enumerable: true, configurable: true, writable: true })
+  }
+  return copy
+}
+
+/** Some of the options. */
+const options = makers => {
+  const result = {}
+  for (const [key, make] of Object.entries(makers)) if (chance(0.5)) result[key] = make()
+  return result
+}
+
+// ---- things that fit --------------------------------------------------------------------------------------------
+
+const dir = mkdtempSync(path.join(tmpdir(), 'cellstate-hostile-'))
+process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
+process.chdir(dir)
+writeFileSync('good.csv', 'text,label\ngood food,a\n"bad, food",b\nfine,a\n')
+writeFileSync('bad.csv', 'a,b\n1\n"x\n')
+writeFileSync('rows.jsonl', '{"text":"good","label":"a"}\n{]\n[1]\n')
+writeFileSync('latin.txt', Buffer.from([0x61, 0xe9, 0x0a, 0x00, 0xff]))
+
+const layer = () =>
+  pick([
+    { kind: 'embedding', inputDim: 5, outputDim: 3 },
+    { kind: 'input', features: 2 },
+    { kind: 'lstm', units: 3, returnSequences: chance(0.5) },
+    { kind: 'bidirectional', layer: { kind: 'lstm', units: 2 } },
+    { kind: 'dense', units: 2, activation: pick(['softmax', 'relu', 'linear']) },
+    { kind: 'dropout', rate: 0.5 },
+    { kind: 'globalMaxPooling' },
+    { kind: 'globalAveragePooling' },
+  ])
+const compute = { threads: () => pick([1, 2]), simd: () => pick(['scalar', 'avx2', '']) }
+const layers = () => [
+  pick([{ kind: 'embedding', inputDim: 5, outputDim: 3 }, { kind: 'input', features: 2 }, layer()]),
+  ...some(3, layer),
+]
+
+let things
+let uses = 0
+let dead
+/** Models and so on that calls share; new ones from time to time, since calls dispose of them. */
+function fixture() {
+  if (things !== undefined) return things
+  const embedding = api.embedding({ inputDim: 5, outputDim: 3 })
+  const model = list => api.sequential(list, { threads: 1 })
+  if (dead === undefined) {
+    dead = model([embedding, api.lstm({ units: 2 })])
+    dead.dispose()
+  }
+  const tokenizer = new api.Tokenizer(pick([{}, { numWords: 3 }, { charLevel: true, oovToken: '?' }]))
+  const of = new api.Tokenizer({ oovToken: '<unknown>' })
+  of.fitOnTexts(['good food', 'bad food'])
+  const words = model([embedding, api.lstm({ units: 4 }), api.dense({ units: 2, activation: 'softmax' })])
+  things = {
+    model: words,
+    steps: model([embedding, api.lstm({ units: 3, returnSequences: true }), api.dense({ units: 2 })]),
+    rows: model([
+      api.input({ features: 2 }),
+      api.bidirectional(api.lstm({ units: 2 })),
+      api.dense({ units: 1 }),
+    ]),
+    tokenizer: chance(0.8) ? tokenizer.fitOnTexts(['good food', 'bad \ud800 food']) : tokenizer,
+    set: new api.Dataset([
+      { input: [1, 2, 3], target: 1 },
+      { input: [], target: 0, weight: 2 },
+      { input: [4], target: 1 },
+    ]),
+    classifier: new api.TextClassifier(
+      words,
+      of,
+      ['a', 'b'],
+      { task: 'classify', recipe: 'default', clean: 'unicode', columns: { text: 'text', label: 'label' } },
+      { text: 'text', label: 'label' },
+    ),
+  }
+  return things
+}
+
+function refresh() {
+  if (++uses % 40 !== 0) return
+  if (things) for (const key of ['model', 'steps', 'rows']) things[key].dispose()
+  things = undefined
+}
+
+const model = () => (chance(0.03) ? (fixture(), dead) : fixture()[pick(['model', 'model', 'steps', 'rows'])])
+const sequence = () => (chance(0.7) ? ids() : some(4, () => [random(), random()]))
+const inputs = () =>
+  pick([
+    () => some(4, ids),
+    () => some(4, () => some(3, () => [random(), 1])),
+    () => ({ ids: Int32Array.of(1, 2, 3), lengths: [1, 2] }),
+    () => ({ values: new Float32Array(6), lengths: Uint32Array.of(1, 0, 2) }),
+    () => ({ ids: view(Int32Array, 4), lengths: view(pick([Int32Array, Uint32Array]), 2) }),
+    () => ({ values: view(Float32Array, 4), lengths: [1, 1] }),
+  ])()
+const sample = () => ({
+  input: chance(0.7) ? sequence() : view(),
+  target: pick([0, 1, 0, 1, [0, 1], view(Float32Array, 2)]),
+  ...(chance(0.2) ? { weight: random() } : {}),
+})
+const samples = () =>
+  pick([
+    () => fixture().set,
+    () => some(4, sample),
+    () => some(4, () => bend(sample())),
+    () => generator(some(4, sample)),
+    () => asyncGenerator(some(4, () => bend(sample()))),
+    () => some(4, () => ({ input: ids(), target: below(2) })),
+  ])()
+const row = () => ({ text: pick(['good food', 'bad', text()]), label: pick(['a', 'b']) })
+const rows = () =>
+  pick([
+    () => [row(), { text: 'x', label: 'a' }, { text: 'y', label: 'b' }],
+    () => some(5, () => bend(row())),
+    () => generator(some(5, row)),
+    () => asyncGenerator(some(5, row)),
+    () => api.readCsv('good.csv'),
+  ])()
+const weights = () => ({
+  'embedding.embeddings': view(Float32Array, 15),
+  'lstm.bias': { shape: [16], values: view(Float32Array, 16) },
+  [chance(0.9) ? 'dense.bias' : pick(['lstm', '__proto__'])]: view(Float32Array, 2),
+})
+const loss = () =>
+  pick(['categoricalCrossentropy', 'sparseCategoricalCrossentropy', 'binaryCrossentropy', 'meanSquaredError'])
+const source = () =>
+  pick([
+    () => pick(['good.csv', 'bad.csv', 'rows.jsonl', 'latin.txt', '.', 'nothing.csv', 'good.csv/x', 'a\0b']),
+    () => asyncGenerator(some(4, text)),
+    () => asyncGenerator(some(4, () => Buffer.from(text()))),
+    () => asyncGenerator(some(4, () => any())),
+  ])()
+const reading = {
+  signal,
+  maxRecordSize: () => pick([1, 10, 1000]),
+  skipBadRows: () => chance(0.7),
+  onBadRow: () => pick([own, () => {}]),
+}
+const csv = {
+  ...reading,
+  delimiter: () => pick([',', ';', '\t', '::']),
+  columns: () => some(3, () => pick(WORDS)),
+  header: () => chance(0.5),
+  quote: () => pick(['"', false]),
+}
+const training = () => ({
+  loss: loss(),
+  ...options({
+    optimizer: () => api.adam({ learningRate: 0.01 }),
+    batchSize: () => 1 + below(4),
+    epochs: () => 1 + below(2),
+    lengthPool: () => 1 + below(3),
+    validation: samples,
+    metrics: () => ['accuracy'],
+    callbacks: () => [
+      {
+        [pick(['onTrainBegin', 'onStepEnd', 'onEpochEnd', 'onTrainEnd'])]: pick([
+          own,
+          1,
+          () => {},
+          async () => {},
+        ]),
+      },
+    ],
+    seed: () => below(9),
+    signal: () => (chance(0.3) ? signal() : undefined),
+  }),
+})
+const stratify = () => pick([i => i % 2, () => 'a', own, i => [1, 'a', Number.NaN, Symbol('s')][i % 4]])
+const splitting = {
+  testSize: () => pick([0.2, 0.5, 1, 2]),
+  trainSize: () => pick([0.2, 0.5, 1, 2]),
+  shuffle: () => chance(0.8),
+  seed: () => below(99),
+  stratify,
+}
+const tokenizing = {
+  numWords: () => below(9),
+  filters: () => pick([null, '!', text()]),
+  lower: () => chance(0.5),
+  split: () => pick([' ', '--', '\ud800']),
+  charLevel: () => chance(0.3),
+  oovToken: () => pick(WORDS),
+}
+const texts = () => some(4, () => (chance(0.8) ? text() : some(3, () => pick(WORDS))))
+const savedTokenizer = () => {
+  const json = JSON.parse(
+    JSON.stringify(fixture().tokenizer.documentCount ? fixture().tokenizer : new api.Tokenizer()),
+  )
+  if (chance(0.5)) json.config = bend(json.config)
+  return chance(0.4) ? cut(JSON.stringify(json, (_, v) => (typeof v === 'bigint' ? 0 : v))) : json
+}
+const cut = json => (typeof json === 'string' && chance(0.4) ? json.slice(0, below(json.length)) : json)
+const named = () => options({ name: () => pick(WORDS), trainable: () => chance(0.5) })
+const file = () => path.join(dir, pick(['model.safetensors', 'good.csv', 'none/x', 'x\0', '\ud800', '']))
+/** A saved model or classifier, mostly with some bytes changed, cut or added. */
+const saved = () => {
+  const bytes = Buffer.from(pick(files))
+  for (let n = below(4); n > 0; n--) bytes[below(chance(0.7) ? 600 : bytes.length)] = below(256)
+  const cutAt = chance(0.2) ? below(bytes.length) : bytes.length
+  writeFileSync('saved', chance(0.1) ? Buffer.concat([bytes, bytes]) : bytes.subarray(0, cutAt))
+  return chance(0.9) ? path.join(dir, 'saved') : file()
+}
+let files = []
+async function saveFiles() {
+  await fixture().model.save('a', { text: 'null' })
+  await fixture().classifier.save('b')
+  files = ['a', 'b'].map(name => readFileSync(name))
+}
+const indices = () => pick([() => [0, 2], () => view(), () => some(3, number), () => [any()]])()
+const stop = () => (chance(0.5) ? {} : { signal: chance(0.3) ? signal() : undefined })
+
+// ---- the functions ----------------------------------------------------------------------------------------------
+
+/** What calls `target` with bent arguments; those of `makes` fit. */
+const call =
+  (target, ...makes) =>
+  () => {
+    const bent = chance(0.7)
+    const args = makes.map(make => (bent ? bend(make()) : make()))
+    while (args.length > 0 && chance(0.05)) args.pop()
+    if (chance(0.05)) args.push(any())
+    const spoiled = chance(0.15) ? buffers : []
+    return async () => {
+      let result
+      try {
+        result = target(...args)
+      } finally {
+        for (const buffer of spoiled) spoil(buffer)
+      }
+      return await consume(result)
+    }
+  }
+const method = (make, name, ...makes) => call((...args) => make()[name](...args), ...makes)
+const made = (Type, ...makes) => call((...args) => new Type(...args), ...makes)
+
+/** Waits for promises and runs, and loops over what can be looped over. */
+async function consume(result) {
+  if (result === null || typeof result !== 'object') return
+  if (typeof result[Symbol.asyncIterator] === 'function') {
+    let seen = 0
+    if (typeof result.then !== 'function' || chance(0.5)) {
+      for await (const _ of result) if (++seen > 30 || chance(0.02)) break
+    }
+  }
+  if (typeof result.then === 'function') result = await result
+  if (result instanceof api.Model && !Object.values(things ?? {}).includes(result)) {
+    result.summary()
+    result.dispose()
+  } else if (result instanceof api.TextClassifier) result.dispose()
+}
+
+const set = () => fixture().set
+const tokenizer = () => fixture().tokenizer
+const classifier = () => fixture().classifier
+const get = (make, names) =>
+  call(() => {
+    const thing = make()
+    for (const name of names) void thing[name]
+  })
+
+const TARGETS = {
+  readCsv: call(api.readCsv, source, () => options(csv)),
+  readJsonLines: call(api.readJsonLines, source, () => options(reading)),
+  readText: call(api.readText, source, () => options({ ...reading, keepEnds: () => chance(0.5) })),
+  splitIndices: call(
+    api.splitIndices,
+    () => below(9),
+    () => options(splitting),
+  ),
+  trainTestSplit: call(
+    api.trainTestSplit,
+    () => some(9, any),
+    () => options(splitting),
+  ),
+  'new CellstateError': made(
+    api.CellstateError,
+    () => 'ERR_DATA',
+    text,
+    () => options({ where: text, got: text, needs: text, why: text, fix: texts, cause: any }),
+  ),
+  input: call(api.input, () => ({ features: 2, ...named() })),
+  embedding: call(api.embedding, () => ({ inputDim: 5, outputDim: 2, dropout: random(), ...named() })),
+  lstm: call(api.lstm, () => ({
+    units: 4,
+    dropout: 0.1,
+    recurrentDropout: 0,
+    returnSequences: true,
+    ...named(),
+  })),
+  bidirectional: call(api.bidirectional, layer, () => ({ mergeMode: 'concat', ...named() })),
+  dense: call(api.dense, () => ({ units: 3, activation: 'relu', ...named() })),
+  dropout: call(api.dropout, () => ({ rate: 0.5, ...named() })),
+  globalAveragePooling: call(api.globalAveragePooling, named),
+  globalMaxPooling: call(api.globalMaxPooling, named),
+  adam: call(api.adam, () =>
+    options({
+      learningRate: random,
+      beta1: random,
+      beta2: random,
+      epsilon: random,
+      epsilonMode: () => 'keras',
+      globalClipNorm: random,
+    }),
+  ),
+  sequential: call(api.sequential, layers, () => options({ seed: () => 1, ...compute })),
+  loadModel: call(api.loadModel, saved, () => options({ allowNonFinite: () => chance(0.5), ...compute })),
+  cleanText: call(api.cleanText, text, () => options({ style: () => pick(['unicode', 'article']) })),
+  padSequences: call(
+    api.padSequences,
+    () => some(4, () => (chance(0.7) ? some(4, number) : view())),
+    () =>
+      options({
+        maxlen: () => 1 + below(5),
+        dtype: () => pick(['int32', 'float32']),
+        padding: () => pick(['pre', 'post']),
+        truncating: () => pick(['pre', 'post']),
+        value: number,
+      }),
+  ),
+  train: call(
+    api.train,
+    () => (chance(0.6) ? fixture().model : model()),
+    () => (chance(0.6) ? set() : samples()),
+    training,
+  ),
+  'TrainingRun.then': call(
+    (...args) => api.train(fixture().model, set(), { loss: loss() }).then(...args),
+    any,
+    any,
+  ),
+  'TrainingRun.catch': call(
+    (...args) => api.train(dead ?? model(), set(), { loss: loss() }).catch(...args),
+    any,
+  ),
+  'TrainingRun.finally': call((...args) => api.train(model(), set(), { loss: loss() }).finally(...args), any),
+  'TrainingRun[asyncIterator]': call(
+    async (method, ...args) => {
+      const run = api.train(fixture().model, set(), { loss: 'categoricalCrossentropy' })
+      const loop = run[Symbol.asyncIterator]()
+      await loop.next(...args)
+      if (['next', 'return', 'throw'].includes(method))
+        await loop[method](...(method === 'throw' ? [new OwnError()] : args))
+      await run
+    },
+    () => pick(['next', 'return', 'throw']),
+    any,
+  ),
+  'new Dataset': made(api.Dataset, samples),
+  'Dataset.from': call((...args) => api.Dataset.from(...args), samples, stop),
+  'Dataset.stepsOf': method(set, 'stepsOf', () => below(3)),
+  'Dataset.targetOf': method(set, 'targetOf', () => below(3)),
+  'Dataset.weightOf': method(set, 'weightOf', () => below(3)),
+  'Dataset.gather': method(set, 'gather', indices),
+  'new Tokenizer': made(api.Tokenizer, () => options(tokenizing)),
+  'Tokenizer.fromJSON': call((...args) => api.Tokenizer.fromJSON(...args), savedTokenizer),
+  'Tokenizer.fitOnTexts': method(tokenizer, 'fitOnTexts', texts),
+  'Tokenizer.addText': method(tokenizer, 'addText', text),
+  'Tokenizer.encode': method(tokenizer, 'encode', text),
+  'Tokenizer.textsToSequences': method(tokenizer, 'textsToSequences', texts),
+  'Tokenizer.sequencesToTexts': method(tokenizer, 'sequencesToTexts', () =>
+    some(4, () => pick([ids, view])()),
+  ),
+  'Tokenizer.textsToMatrix': method(tokenizer, 'textsToMatrix', texts, () =>
+    pick(['binary', 'tfidf', 'freq']),
+  ),
+  'Tokenizer.sequencesToMatrix': method(
+    tokenizer,
+    'sequencesToMatrix',
+    () => some(4, () => pick([ids, view, () => some(3, number)])()),
+    () => pick(['binary', 'count', 'tfidf', 'freq']),
+  ),
+  'Tokenizer.toJSON': method(tokenizer, 'toJSON'),
+  'Tokenizer getters': get(tokenizer, ['wordIndex', 'indexWord', 'wordCounts', 'wordDocs', 'indexDocs']),
+  'Model getters': get(model, [
+    'description',
+    'seed',
+    'threads',
+    'simd',
+    'documents',
+    'busy',
+    'layers',
+    'parameterCount',
+  ]),
+  'Model.summary': method(model, 'summary'),
+  'Model.predict': method(model, 'predict', inputs, stop),
+  'Model.evaluate': method(
+    model,
+    'evaluate',
+    () => (chance(0.6) ? set() : samples()),
+    () => ({
+      loss: loss(),
+      ...options({ metrics: () => ['accuracy'] }),
+      ...stop(),
+    }),
+  ),
+  'Model.weights': method(model, 'weights'),
+  'Model.setWeights': method(
+    () => (chance(0.8) ? fixture().model : model()),
+    'setWeights',
+    () => (chance(0.6) ? weights() : new Map(Object.entries(weights()))),
+  ),
+  'Model.forward': method(model, 'forward', inputs, () => options({ training: () => chance(0.5) })),
+  'Model.forward, backward, applyGradients': call(
+    async (sequences, gradient, optimizer) => {
+      const { steps } = fixture()
+      const output = await steps.forward(sequences, { training: true })
+      await steps.backward(gradient === 'fits' ? new Float32Array(output.values.length) : gradient)
+      await steps.gradients()
+      await steps.applyGradients(optimizer)
+    },
+    () => some(3, ids),
+    () => (chance(0.7) ? 'fits' : view(Float32Array)),
+    () => api.adam(),
+  ),
+  'Model.backward': method(model, 'backward', () => view(Float32Array)),
+  'Model.gradients': method(model, 'gradients'),
+  'Model.applyGradients': method(model, 'applyGradients', () => ({ ...api.adam() })),
+  'Model.sha256': method(model, 'sha256'),
+  'Model.save': method(model, 'save', file, () => ({ text: 'null', [text()]: text() })),
+  'Model.dispose': method(() => model(), 'dispose'),
+  'TextClassifier.train': call(
+    (...args) => api.TextClassifier.train(...args),
+    rows,
+    () => ({
+      text: pick(['text', r => r.text, own]),
+      label: pick(['label', 'label', r => r.label, r => r]),
+      threads: 1,
+      ...options({
+        positive: () => pick(['>3', '=a', 'a', '<=', '>x']),
+        recipe: () => pick(['default', 'article']),
+        validation: rows,
+        testSize: () => pick([0, 0, 0.2, 1, 2]),
+        seed: () => 1,
+        splitSeed: () => 1,
+        epochs: () => 1,
+        batchSize: () => 4,
+        signal,
+        callbacks: () => [{ onStepEnd: pick([own, () => {}]) }],
+      }),
+    }),
+  ),
+  'TextClassifier.load': call(
+    (...args) => api.TextClassifier.load(...args),
+    saved,
+    () => options(compute),
+  ),
+  'TextClassifier.predict': method(classifier, 'predict', () => (chance(0.5) ? text() : some(4, text)), stop),
+  'TextClassifier.evaluate': method(classifier, 'evaluate', rows, () => ({
+    ...stop(),
+    ...options({ text: () => 'text', label: () => 'label', positive: () => '=a' }),
+  })),
+  'TextClassifier.save': method(classifier, 'save', file),
+  'TextClassifier.dispose': method(classifier, 'dispose'),
+}
+
+// ---- the run ----------------------------------------------------------------------------------------------------
+
+/** Why an error is not one that the package promises; nothing if it is. */
+function fault(error) {
+  if (error instanceof OwnError) return undefined
+  if (!(error instanceof Error)) return `threw ${typeof error}, not an Error`
+  if (error instanceof api.CellstateError && error.code === 'ERR_INTERNAL')
+    return `ERR_INTERNAL: ${error.message}`
+  if (error instanceof api.CellstateError && CODES.has(error.code)) return undefined
+  const { code } = error
+  if (code === 'ERR_ARGUMENT' && (error instanceof TypeError || error instanceof RangeError)) return undefined
+  const frames = String(error.stack).split('\n')
+  const place = frames.filter(line => line.includes('/') && line.includes(' at ')).slice(0, 3)
+  if (ITERATION.test(error.message)) return undefined
+  if (place[0]?.includes(__filename) && !place[0].includes('at consume')) return undefined
+  return `${error.name} (code ${String(code)}): ${error.message.slice(0, 200)} ${place.map(s => s.trim()).join(' < ')}`
+}
+
+function report(name, seed, message) {
+  process.stdout.write(`${JSON.stringify({ function: name, seed, message })}\n`)
+}
+
+async function main(name, first, calls) {
+  if (name === '--list') return console.log(JSON.stringify(Object.keys(TARGETS)))
+  let seed = first
+  process.on('unhandledRejection', error => {
+    if (!(error instanceof OwnError))
+      report(name, seed, `unhandled rejection: ${error?.stack ?? String(error)}`)
+  })
+  process.on('uncaughtException', error => {
+    if (!(error instanceof OwnError)) report(name, seed, `uncaught: ${error?.stack ?? String(error)}`)
+  })
+  reseed(name, first)
+  await saveFiles()
+  let results = 0
+  let failures = 0
+  for (; seed < first + calls; seed++) {
+    reseed(name, seed)
+    refresh()
+    let timer
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new OwnError('late')), LONGEST_CALL)
+    })
+    let run
+    while (run === undefined) {
+      try {
+        run = TARGETS[name]()
+      } catch {
+        // copying an argument ran into a getter of its own: other arguments
+      }
+    }
+    const begin = performance.now()
+    try {
+      await Promise.race([run(), late])
+      results++
+    } catch (error) {
+      failures++
+      if (error instanceof OwnError && error.message === 'late') report(name, seed, 'no end after 20 s')
+      const message = fault(error)
+      if (message !== undefined) report(name, seed, message)
+    }
+    clearTimeout(timer)
+    if (performance.now() - begin > LONGEST_CALL / 2) report(name, seed, 'the call took more than 10 s')
+  }
+  await new Promise(resolve => setTimeout(resolve, 5))
+  process.stdout.write(`${JSON.stringify({ done: name, results, failures })}\n`)
+}
+
+main(process.argv[2], Number(process.argv[3]), Number(process.argv[4]))
