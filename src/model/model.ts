@@ -599,7 +599,8 @@ function sequencesOf(inputs: ModelInput, features: number): Sequences {
       const size = steps.reduce((sum, length) => sum + length, 0) * width
       const part = new type(size)
       let offset = 0
-      for (const index of indices) {
+      if (flat.length !== total) throw argumentRangeError(name, `${total} numbers, as at the call`, flat)
+      for (const index of size === 0 ? [] : indices) {
         const sequence = flat.subarray((ends[index - 1] ?? 0) * width, ends[index]! * width)
         part.set(sequence, offset)
         offset += sequence.length

@@ -382,10 +382,11 @@ export class Tokenizer {
   }
 
   #add(text: TokenizerInput, path: string): void {
+    const words = this.#items(text, path)
     const document = this.#documentCount++
     this.#index = this.#encoder = this.#wordCounts = this.#wordDocs = undefined
     const usage = this.#usage
-    for (const word of this.#items(text, path)) {
+    for (const word of words) {
       const known = usage.get(word)
       if (known === undefined) {
         if (usage.size === MOST_WORDS) {
@@ -425,10 +426,10 @@ export class Tokenizer {
       return this.charLevel ? Array.from(cased) : this.#splitWords(cased)
     }
     if (!Array.isArray(text)) throw argumentTypeError(path, 'a string or an array of strings', text)
-    for (const [position, item] of text.entries()) {
+    return Array.from(text, (item: unknown, position) => {
       if (typeof item !== 'string') throw argumentTypeError(`${path}[${position}]`, 'a string', item)
-    }
-    return this.lower ? text.map((item: string) => item.toLowerCase()) : text
+      return this.lower ? item.toLowerCase() : item
+    })
   }
 
   #indexed(): Index {
