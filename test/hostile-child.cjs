@@ -26,13 +26,13 @@ const CODES = new Set([
   'ERR_OUT_OF_MEMORY',
   'ERR_UNSUPPORTED',
 ])
-/** What the engine says of an iterable of the caller that is none. */
+/** What the engine says of an iterable, proxy or function of the caller that is none. */
 const ITERATION =
-  /^(undefined is not a function$|'get' on proxy: |Result of the Symbol\.|Iterator result |Cannot perform %TypedArray%\.prototype\.values)/
+  /^(undefined is not a function$|Class constructors cannot be invoked |'get' on proxy: |Result of the Symbol\.|Iterator result |Cannot perform %TypedArray%\.prototype\.values)/
 /** A call that takes longer is a violation. */
 const LONGEST_CALL = 20_000
 
-// ---- a seeded generator of values --------------------------------------------------------------------------------
+// ---- a seeded generator of values --------
 
 /** Errors of getters, functions and iterables given as arguments: they pass through. */
 class OwnError extends Error {}
@@ -108,18 +108,7 @@ const KEYS = [
   'kind',
   'dtype',
 ]
-KEYS.push(
-  'then',
-  'toJSON',
-  '__proto__',
-  'unknown',
-  'seed',
-  'threads',
-  'simd',
-  'length',
-  'constructor',
-  'loss',
-)
+KEYS.push('toJSON', '__proto__', 'unknown', 'seed', 'threads', 'simd', 'length', 'constructor', 'loss')
 const HUGE = 'ab \ud800,"\n'.repeat(20_000)
 
 const number = () => (chance(0.5) ? below(8) : pick(NUMBERS))
@@ -337,7 +326,7 @@ const options = makers => {
   return result
 }
 
-// ---- things that fit --------------------------------------------------------------------------------------------
+// ---- things that fit --------
 
 const dir = mkdtempSync(path.join(tmpdir(), 'cellstate-hostile-'))
 process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
@@ -539,7 +528,7 @@ async function saveFiles() {
 const indices = () => pick([() => [0, 2], () => view(), () => some(3, number), () => [any()]])()
 const stop = () => (chance(0.5) ? {} : { signal: chance(0.3) ? signal() : undefined })
 
-// ---- the functions ----------------------------------------------------------------------------------------------
+// ---- the functions --------
 
 /** What calls `target` with bent arguments; those of `makes` fit. */
 const call =
@@ -783,7 +772,7 @@ const TARGETS = {
   'TextClassifier.dispose': method(classifier, 'dispose'),
 }
 
-// ---- the run ----------------------------------------------------------------------------------------------------
+// ---- the run --------
 
 /** Why an error is not one that the package promises; nothing if it is. */
 function fault(error) {
