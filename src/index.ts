@@ -18,6 +18,7 @@ export {
   type BidirectionalLayer,
   type BidirectionalOptions,
   bidirectional,
+  concatPooling,
   type DenseLayer,
   type DenseOptions,
   type DropoutLayer,
@@ -51,7 +52,7 @@ export {
   type SequentialOptions,
   sequential,
 } from './model/model.js'
-export type { Evaluation, Loss, Metric, Optimizer } from './model/objective.js'
+export type { Evaluation, Loss, Metric, Optimizer, Schedule } from './model/objective.js'
 export type { ComputeOptions } from './native/load.js'
 export {
   type Prediction,
@@ -68,7 +69,8 @@ export { type PaddedSequences, type PadSequencesOptions, padSequences } from './
 export { type MatrixMode, Tokenizer, type TokenizerInput, type TokenizerOptions } from './text/tokenizer.js'
 export type { TokenizerJson } from './text/tokenizer-json.js'
 export type { EpochReport, History, StepReport } from './training/history.js'
-export { type AdamOptions, adam } from './training/optimizers.js'
+export { type AdamOptions, adam, adamW } from './training/optimizers.js'
+export { type OneCycleOptions, oneCycle } from './training/schedules.js'
 export {
   type Callback,
   type TrainingContext,

@@ -346,6 +346,7 @@ const layer = () =>
     { kind: 'dropout', rate: 0.5 },
     { kind: 'globalMaxPooling' },
     { kind: 'globalAveragePooling' },
+    { kind: 'concatPooling' },
   ])
 const compute = { threads: () => pick([1, 2]), simd: () => pick(['scalar', 'avx2', '']) }
 const layers = () => [
@@ -611,6 +612,7 @@ const TARGETS = {
   dropout: call(api.dropout, () => ({ rate: 0.5, ...named() })),
   globalAveragePooling: call(api.globalAveragePooling, named),
   globalMaxPooling: call(api.globalMaxPooling, named),
+  concatPooling: call(api.concatPooling, named),
   adam: call(api.adam, () =>
     options({
       learningRate: random,

@@ -36,9 +36,8 @@ once() {
 }
 
 # Compiler and emulator run here; the standard library is needed for both platforms.
-host_packages='rustc-web cargo-web libstd-rust-web-dev libstd-rust-web-1.96 libllvm22 libgit2-1.5 libmbedtls14
-  libmbedx509-1 libmbedcrypto7 libhttp-parser2.9 qemu-user-static
-  libstd-rust-web-dev:arm64 libstd-rust-web-1.96:arm64'
+host_packages='rustc-web cargo-web libstd-rust-web-dev libgit2-1.5 libmbedtls14 libmbedx509-1 libmbedcrypto7
+  libhttp-parser2.9 qemu-user-static libstd-rust-web-dev:arm64'
 # What an arm64 Node.js loads.
 arm64_packages='libc6:arm64 libstdc++6:arm64 libgcc-s1:arm64 libatomic1:arm64'
 
@@ -54,7 +53,12 @@ Dir::Cache::archives "$PWD/apt/archives";
 CONF
   export APT_CONFIG="$PWD/apt.conf"
   apt-get -q update || return 1
-  (cd host_debs && apt-get -q download $host_packages) || return 1
+  # The names of the standard library and of LLVM carry versions.
+  local library llvm
+  library=$(apt-cache depends libstd-rust-web-dev | sed -n 's/.*Depends: \(libstd-rust-web-[0-9.]*\)$/\1/p' | head -n 1)
+  llvm=$(apt-cache depends "$library" | sed -n 's/.*Depends: \(libllvm[0-9]*\)$/\1/p' | head -n 1)
+  [ -n "$library" ] && [ -n "$llvm" ] || return 1
+  (cd host_debs && apt-get -q download $host_packages "$library" "$library:arm64" "$llvm") || return 1
   (cd arm64_debs && apt-get -q download $arm64_packages) || return 1
   local deb
   for deb in host_debs/*.deb; do dpkg -x "$deb" host || return 1; done
@@ -79,8 +83,8 @@ exec "$cache/python/bin/python" -m ziglang cc -target aarch64-linux-gnu.2.28 "\$
 WRAPPER
 chmod +x "$linker"
 emulator="$cache/debian/host/usr/bin/qemu-aarch64-static -L $cache/debian/arm64"
-# Seconds that one file of Rust tests may take; what is stopped then is neither passed nor failed, and the table says so.
-limit=180
+# Seconds that one file of Rust tests may take.
+limit=1200
 
 cross() {
   env LD_LIBRARY_PATH="$cache/debian/host/usr/lib/x86_64-linux-gnu" RUSTC="$cache/debian/host/usr/bin/rustc" \
@@ -107,10 +111,7 @@ rust_test() {
   if cross test "$@" >"$work/log" 2>&1; then result=passed; else result=FAILED; fi
   counts=$(sed -n 's/^test result: [a-zA-Z]*\. \(.*\); 0 measured.*/\1/p' "$work/log" | paste -sd '+')
   # No tests at all is no success.
-  if [ $result = FAILED ] && grep -q 'exit status: 124' "$work/log" && ! grep -q '\.\.\. FAILED' "$work/log"; then
-    result="stopped after $limit s"
-    counts="$(grep -c '\.\.\. ok$' "$work/log" || true) passed till then"
-  elif [ $result = FAILED ] || ! grep -q '^test result: ok\. [1-9]' "$work/log"; then
+  if [ $result = FAILED ] || ! grep -q '^test result: ok\. [1-9]' "$work/log"; then
     result=FAILED
     failed=1
     tail -n 40 "$work/log" >&2
@@ -120,7 +121,7 @@ rust_test() {
 if [ "${1:-}" = --no-tests ]; then
   echo '| all | not run (--no-tests) | | |' >"$tests"
 else
-  # Over 3 minutes under the emulator.
+  # Too slow under the emulator.
   rust_test 'cellstate-kernels without large_layers_split_over_threads_match_too (slow)' -p cellstate-kernels --lib -- \
     --skip large_layers_split_over_threads_match_too
   rust_test 'cellstate-nn golden' -p cellstate-nn --test golden

@@ -29,6 +29,7 @@ const optimizer = {
   beta2: 0.999,
   epsilon: 1e-7,
   epsilonAfterCorrection: false,
+  weightDecay: 0,
   globalClipNorm: 1,
 }
 
@@ -80,8 +81,8 @@ try {
     arch: process.arch,
     node: process.version,
     available,
-    simd,
-    threads: Number(threads),
+    simd: model.simd,
+    threads: model.threads,
     tokens,
     loss,
     weights: await model.sha256(),

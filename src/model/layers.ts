@@ -112,10 +112,10 @@ export interface DropoutLayer {
   readonly rate: number
 }
 
-/** What {@link globalAveragePooling} and {@link globalMaxPooling} return. */
+/** What {@link globalAveragePooling}, {@link globalMaxPooling} and {@link concatPooling} return. */
 export interface PoolingLayer {
   readonly name?: string
-  readonly kind: 'globalAveragePooling' | 'globalMaxPooling'
+  readonly kind: 'globalAveragePooling' | 'globalMaxPooling' | 'concatPooling'
 }
 
 /** A layer of a model: what the functions of this file return, or the same read from JSON. */
@@ -205,6 +205,16 @@ export function globalMaxPooling(options: LayerOptions = {}): PoolingLayer {
   return poolingAt('options', 'globalMaxPooling', options)
 }
 
+/**
+ * Largest value and mean over the steps of a sequence side by side, twice as many features (concat pooling of Howard &
+ * Ruder, 2018, without the last state).
+ *
+ * @throws TypeError if an option is wrong or unknown; the message names it.
+ */
+export function concatPooling(options: LayerOptions = {}): PoolingLayer {
+  return poolingAt('options', 'concatPooling', options)
+}
+
 /** A checked copy of `value`, which may come from JSON. */
 export function checkLayer(path: string, value: unknown): Layer {
   const { kind, ...options } = (value ?? {}) as Record<string, unknown>
@@ -226,6 +236,7 @@ export function checkLayer(path: string, value: unknown): Layer {
       return dropoutAt(path, options as never)
     case 'globalAveragePooling':
     case 'globalMaxPooling':
+    case 'concatPooling':
       return poolingAt(path, kind, options)
     default: {
       const kinds = [
@@ -236,8 +247,9 @@ export function checkLayer(path: string, value: unknown): Layer {
         'dense',
         'dropout',
         'globalAveragePooling',
+        'globalMaxPooling',
+        'concatPooling',
       ]
-      kinds.push('globalMaxPooling')
       throw argumentRangeError(`${path}.kind`, didYouMean(kind, kinds) ?? `one of ${kinds.join(', ')}`, kind)
     }
   }

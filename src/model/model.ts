@@ -6,12 +6,10 @@ import { argumentRangeError, argumentTypeError, CellstateError } from '../errors
 import type { NativeBatch, NativeModel, NativeOutput, NativeStepReport } from '../native/binding.js'
 import {
   type ComputeOptions,
-  type ComputeSettings,
   computeSettings,
   native,
   nativeCall,
   nativeCallSync,
-  simdInUse,
   VERSION,
 } from '../native/load.js'
 import { allocate } from '../text/allocate.js'
@@ -96,7 +94,6 @@ export interface StepSettings {
  */
 export class Model {
   readonly #native: NativeModel
-  readonly #compute: ComputeSettings
   readonly #config: { layers: Layer[]; seed: number }
   readonly #documents: Readonly<Record<string, string>>
   #outputs: number | undefined
@@ -104,9 +101,8 @@ export class Model {
   #disposed = false
 
   /** @internal */
-  constructor(handle: NativeModel, compute: ComputeSettings, documents: Record<string, string>) {
+  constructor(handle: NativeModel, documents: Record<string, string>) {
     this.#native = handle
-    this.#compute = compute
     this.#documents = Object.freeze({ ...documents })
     this.#config = JSON.parse(handle.config) as { layers: Layer[]; seed: number }
   }
@@ -123,12 +119,12 @@ export class Model {
 
   /** How many threads compute. */
   get threads(): number {
-    return this.#compute.threads
+    return this.#native.threads
   }
 
   /** Instruction set that computes. */
   get simd(): string {
-    return simdInUse(this.#compute)
+    return this.#native.simd
   }
 
   /** JSON texts that were saved with the model, by name; empty for a new model. */
@@ -366,7 +362,11 @@ export class Model {
   async applyGradients(optimizer: Optimizer): Promise<number> {
     checkOptimizer('optimizer', optimizer)
     const handle = this.#idle('applyGradients')
-    const settings = nativeOptimizer(optimizer)
+    const { learningRate } = optimizer
+    if (typeof learningRate !== 'number') {
+      throw argumentTypeError('optimizer.learningRate', 'a number: a schedule needs train()', learningRate)
+    }
+    const settings = nativeOptimizer(optimizer, learningRate)
     return await nativeCall(() => handle.applyGradients(settings))
   }
 
@@ -424,11 +424,15 @@ export class Model {
   }
 
   /** @internal */
-  async trainStep(dataset: Dataset, indices: Uint32Array, settings: StepSettings): Promise<NativeStepReport> {
-    const { loss, optimizer } = settings
+  async trainStep(
+    dataset: Dataset,
+    indices: Uint32Array,
+    { loss, optimizer }: StepSettings,
+    learningRate: number,
+  ): Promise<NativeStepReport> {
     const handle = this.#handle()
     const targets = nativeTargets(dataset, indices, loss, this.#outputSize())
-    const how = nativeOptimizer(optimizer)
+    const how = nativeOptimizer(optimizer, learningRate)
     return await nativeCall(() => handle.trainStep(batchOf(dataset, indices), targets, loss, how))
   }
 
@@ -499,7 +503,7 @@ export function sequential(layers: readonly Layer[], options: SequentialOptions 
   const compute = computeSettings(options)
   const config = JSON.stringify({ layers: checked, seed })
   const handle = nativeCallSync(() => new (native().NativeModel)(config, compute.threads, compute.simd))
-  return new Model(handle, compute, {})
+  return new Model(handle, {})
 }
 
 /**
@@ -518,7 +522,7 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
   const loaded = await nativeCall(() =>
     native().loadModelFile(path, compute.threads, compute.simd, allowNonFinite),
   )
-  return new Model(loaded.model, compute, loaded.documents)
+  return new Model(loaded.model, loaded.documents)
 }
 
 /** Whether `value` is a list of metrics; the list. */

@@ -32,14 +32,25 @@ export interface Evaluation {
   tokens: number
 }
 
+/** How a learning rate changes over a run: what `oneCycle()` returns. */
+export interface Schedule {
+  readonly kind: 'oneCycle'
+  readonly maximum: number
+  readonly warmup: number
+  readonly initialDivisor: number
+  readonly finalDivisor: number
+}
+
 /** How gradients change parameters: what `adam()` returns. */
 export interface Optimizer {
   readonly kind: 'adam'
-  readonly learningRate: number
+  /** A number, or how it changes from step to step. */
+  readonly learningRate: number | Schedule
   readonly beta1: number
   readonly beta2: number
   readonly epsilon: number
   readonly epsilonMode: 'keras' | 'pytorch'
+  readonly weightDecay: number
   readonly globalClipNorm?: number
 }
 
@@ -51,9 +62,12 @@ export const LOSSES: readonly Loss[] = [
 ]
 export const METRICS: readonly Metric[] = ['accuracy']
 
-/** `optimizer` as the native layer takes it. */
-export function nativeOptimizer({ epsilonMode, ...optimizer }: Optimizer): NativeOptimizer {
-  return { ...optimizer, epsilonAfterCorrection: epsilonMode === 'pytorch' }
+/** `optimizer` as the native layer takes it, for one step. */
+export function nativeOptimizer(
+  { epsilonMode, ...optimizer }: Optimizer,
+  learningRate: number,
+): NativeOptimizer {
+  return { ...optimizer, learningRate, epsilonAfterCorrection: epsilonMode === 'pytorch' }
 }
 
 /**

@@ -20,6 +20,7 @@ export interface NativeOptimizer {
   beta2: number
   epsilon: number
   epsilonAfterCorrection: boolean
+  weightDecay: number
   globalClipNorm?: number
 }
 
@@ -69,6 +70,8 @@ export interface NativeLoaded {
 export declare class NativeModel {
   constructor(config: string, threads: number, simd: string)
   get config(): string
+  get threads(): number
+  get simd(): string
   get layers(): Array<NativeLayer>
   get parameters(): Array<NativeParameter>
   getParameters(): Promise<Array<Float32Array>>
@@ -89,5 +92,6 @@ export declare class NativeModel {
 export declare function loadModelFile(path: string, threads: number, simd: string, allowNonFinite: boolean): Promise<NativeLoaded>
 export declare function checkWritable(path: string): Promise<void>
 export declare function permutation(seed: number, step: number, n: number): Uint32Array
+export declare function learningRate(schedule: string, step: number, steps: number): number
 export declare function simdLevels(): Array<string>
 export declare function availableThreads(): number

@@ -145,14 +145,6 @@ function simdOf(option: string | undefined): string {
   return simd
 }
 
-/** Instruction set that `settings` stand for. */
-export function simdInUse(settings: ComputeSettings): string {
-  if (settings.simd !== '') return settings.simd
-  const order = ['scalar', 'neon', 'avx2', 'avx512']
-  const levels = [...native().simdLevels()].sort((a, b) => order.indexOf(a) - order.indexOf(b))
-  return levels.at(-1) ?? 'scalar'
-}
-
 /** What `call` of the addon returns; its errors become those of this package. */
 export async function nativeCall<T>(call: () => Promise<T>): Promise<T> {
   try {

@@ -20,6 +20,8 @@ export interface StepReport {
   tokensPerSecond: number
   /** Norm of all gradients before clipping. */
   gradientNorm: number
+  /** Learning rate of the step. */
+  learningRate: number
 }
 
 /** Report of one epoch. */

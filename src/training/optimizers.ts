@@ -1,11 +1,22 @@
 /** Describes how gradients change the parameters. */
 import { checkChoice, checkNumber, checkOptions, checkPositive } from '../checks.js'
-import type { Optimizer } from '../model/objective.js'
+import type { Optimizer, Schedule } from '../model/objective.js'
+import { checkSchedule } from './schedules.js'
 
-/** Options of {@link adam}. */
+const OPTIONS = [
+  'learningRate',
+  'beta1',
+  'beta2',
+  'epsilon',
+  'epsilonMode',
+  'weightDecay',
+  'globalClipNorm',
+] as const
+
+/** Options of {@link adam} and {@link adamW}. */
 export interface AdamOptions {
-  /** Size of a step. Default 0.001. */
-  learningRate?: number | undefined
+  /** Size of a step, or a schedule of it such as {@link oneCycle}. Default 0.001. */
+  learningRate?: number | Schedule | undefined
   /** Share of the mean gradient that stays at every step, from 0 to below 1. Default 0.9. */
   beta1?: number | undefined
   /** Share of the mean squared gradient that stays at every step, from 0 to below 1. Default 0.999. */
@@ -17,6 +28,11 @@ export interface AdamOptions {
    * default) or after (`'pytorch'`).
    */
   epsilonMode?: 'keras' | 'pytorch' | undefined
+  /**
+   * Share of itself, times the learning rate, that every value loses at every step: decoupled weight decay (Loshchilov
+   * & Hutter, 2019). Default 0; {@link adamW}: 0.01.
+   */
+  weightDecay?: number | undefined
   /** Scales all gradients down so that their common norm is at most this. Default: no limit. */
   globalClipNorm?: number | undefined
 }
@@ -27,14 +43,8 @@ export interface AdamOptions {
  * @throws TypeError or RangeError if an option is wrong or unknown; the message names it.
  */
 export function adam(options: AdamOptions = {}): Optimizer {
-  checkOptions('options', options, [
-    'learningRate',
-    'beta1',
-    'beta2',
-    'epsilon',
-    'epsilonMode',
-    'globalClipNorm',
-  ])
+  checkOptions('options', options, OPTIONS)
+  const { learningRate = 1e-3 } = options
   const beta = (name: 'beta1' | 'beta2', standard: number): number =>
     checkNumber(
       `options.${name}`,
@@ -44,13 +54,32 @@ export function adam(options: AdamOptions = {}): Optimizer {
     )
   return Object.freeze({
     kind: 'adam',
-    learningRate: checkPositive('options.learningRate', options.learningRate ?? 1e-3),
+    learningRate:
+      typeof learningRate === 'object'
+        ? checkSchedule('options.learningRate', learningRate)
+        : checkPositive('options.learningRate', learningRate),
     beta1: beta('beta1', 0.9),
     beta2: beta('beta2', 0.999),
     epsilon: checkPositive('options.epsilon', options.epsilon ?? 1e-7),
     epsilonMode: checkChoice('options.epsilonMode', options.epsilonMode ?? 'keras', ['keras', 'pytorch']),
+    weightDecay: checkNumber(
+      'options.weightDecay',
+      options.weightDecay ?? 0,
+      'a number from 0 to 1',
+      x => x >= 0 && x <= 1,
+    ),
     ...(options.globalClipNorm === undefined
       ? {}
       : { globalClipNorm: checkPositive('options.globalClipNorm', options.globalClipNorm) }),
   })
+}
+
+/**
+ * {@link adam} with decoupled weight decay (Loshchilov & Hutter, 2019), by default 0.01 as in PyTorch.
+ *
+ * @throws TypeError or RangeError if an option is wrong or unknown; the message names it.
+ */
+export function adamW(options: AdamOptions = {}): Optimizer {
+  checkOptions('options', options, OPTIONS)
+  return adam({ ...options, weightDecay: options.weightDecay ?? 0.01 })
 }

@@ -8,6 +8,7 @@ import { LOSSES, type Loss, type Metric, type Optimizer } from '../model/objecti
 import type { EpochReport, History, StepReport } from './history.js'
 import { EpochTotals } from './metrics.js'
 import { adam } from './optimizers.js'
+import { learningRateAt } from './schedules.js'
 
 /** What a callback can see and do. */
 export interface TrainingContext {
@@ -283,7 +284,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     history: History,
     context: TrainingContext,
   ): Promise<EpochReport | undefined> {
-    const { signal, callbacks, metrics } = this.#settings
+    const { signal, callbacks, metrics, optimizer, epochs } = this.#settings
     const measured = metrics.includes('accuracy')
     const totals = new EpochTotals()
     const begin = performance.now()
@@ -291,7 +292,12 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       await this.#reports?.room()
       if (this.#stop) return undefined
       signal?.throwIfAborted()
-      const step = await this.#model.trainStep(dataset, indices, this.#settings)
+      const learningRate = learningRateAt(
+        optimizer.learningRate,
+        (epoch - 1) * batches.length + i,
+        epochs * batches.length,
+      )
+      const step = await this.#model.trainStep(dataset, indices, this.#settings, learningRate)
       if (!Number.isFinite(step.loss)) throw overflow(epoch, i + 1)
       history.steps++
       totals.add(step)
@@ -306,6 +312,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
         seconds: step.seconds,
         tokensPerSecond: step.seconds > 0 ? step.tokens / step.seconds : 0,
         gradientNorm: step.gradientNorm,
+        learningRate,
       }
       for (const callback of callbacks) await callback.onStepEnd?.(report, context)
       this.#reports?.put(report)

@@ -1,7 +1,8 @@
 """Writes lstm-pytorch.json: outputs, gradients and ten Adam steps of small ragged LSTM classifiers in PyTorch.
 
-Weights are random, lengths ragged (1 to 9), every layout is ours: kernels [inputs, 4 * units] with gates
-i, f, g, o, one bias (PyTorch's second bias is zero and fixed). Usage: python lstm_pytorch.py [folder]
+Weights are random, lengths ragged (0 to 9), every layout is ours: kernels [inputs, 4 * units] with gates
+i, f, g, o, one bias (PyTorch's second bias is zero and fixed). PyTorch refuses empty sequences in a packed batch:
+the one here passes by the LSTM and leaves the state it began with, zero. Usage: python lstm_pytorch.py [folder]
 """
 
 import json
@@ -11,7 +12,8 @@ import sys
 import torch
 
 VOCABULARY, INPUTS, CLASSES = 11, 5, 3
-LENGTHS = [4, 9, 1, 7, 7, 2]
+LENGTHS = [4, 9, 1, 7, 0, 7, 2]
+FULL = torch.tensor([i for i, length in enumerate(LENGTHS) if length > 0])
 
 
 def case(name, units, bidirectional, layers):
@@ -37,11 +39,12 @@ def case(name, units, bidirectional, layers):
     classes = torch.tensor([i % CLASSES for i in range(len(LENGTHS))])
 
     def forward():
-        x = torch.nn.utils.rnn.pack_sequence([embedding(s) for s in sequences], enforce_sorted=False)
+        x = torch.nn.utils.rnn.pack_sequence([embedding(s) for s in sequences if len(s) > 0], enforce_sorted=False)
         for lstm in lstms:
             x, (h, _) = lstm(x)
         last = torch.cat([h[0], h[1]], dim=1) if bidirectional else h[0]
-        return dense(last)
+        state = torch.zeros(len(LENGTHS), last.shape[1]).index_copy(0, FULL, last)
+        return dense(state)
 
     def named(get):
         out = {"embedding.embeddings": get(embedding.weight), "dense.kernel": get(dense.weight).T, "dense.bias": get(dense.bias)}
@@ -53,13 +56,13 @@ def case(name, units, bidirectional, layers):
                 out[f"{prefix}.kernel"] = get(getattr(lstm, f"weight_ih_l0{suffix}")).T
                 out[f"{prefix}.recurrent_kernel"] = get(getattr(lstm, f"weight_hh_l0{suffix}")).T
                 out[f"{prefix}.bias"] = get(getattr(lstm, f"bias_ih_l0{suffix}"))
-        return {key: value.detach().contiguous().reshape(-1).tolist() for key, value in out.items()}
+        return {key: value.detach().reshape(-1).clone() for key, value in out.items()}
 
     optimizer = torch.optim.Adam(parameters, lr=1e-2)
     result = {"name": name, "units": units, "bidirectional": bidirectional, "layers": layers, "lengths": LENGTHS, "ids": ids.tolist(), "classes": classes.tolist()}
     result["parameters"] = named(lambda p: p.data)
     logits = forward()
-    result["probabilities"] = torch.softmax(logits, dim=1).reshape(-1).tolist()
+    result["probabilities"] = torch.softmax(logits, dim=1).reshape(-1)
     losses = []
     for step in range(10):
         optimizer.zero_grad()
@@ -74,7 +77,17 @@ def case(name, units, bidirectional, layers):
     return result
 
 
+
+def plain(value):
+    """JSON of a result; nine digits are enough to tell 32-bit numbers apart."""
+    if isinstance(value, torch.Tensor):
+        return [float(f"{x:.9g}") for x in value.tolist()]
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    return value
+
+
 folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent)
 cases = [case("one layer", 7, False, 1), case("two layers", 17, False, 2), case("both directions", 5, True, 1), case("two layers in both directions", 3, True, 2)]
-text = json.dumps({"pytorch": torch.__version__, "vocabulary": VOCABULARY, "inputs": INPUTS, "outputs": CLASSES, "cases": cases})
+text = json.dumps({"pytorch": torch.__version__, "vocabulary": VOCABULARY, "inputs": INPUTS, "outputs": CLASSES, "cases": [plain(result) for result in cases]}, separators=(",", ":"))
 (folder / "lstm-pytorch.json").write_text(text + "\n")

@@ -12,12 +12,16 @@ const PIECE: usize = 4096;
 /// ```text
 /// g = scale · gradient
 /// m = β₁·m + (1 − β₁)·g,  v = β₂·v + (1 − β₂)·g²
-/// to = from − rate · m / (√v + ε)
+/// to = keep · from − rate · m / (√v + ε)
 /// ```
+///
+/// `keep` below 1 is decoupled weight decay (Loshchilov and Hutter, 2019).
 #[derive(Debug, Clone, Copy)]
 pub struct Adam {
     /// Learning rate · √(1 − β₂ᵗ) / (1 − β₁ᵗ).
     pub rate: f32,
+    /// 1 − learning rate · weight decay.
+    pub keep: f32,
     /// β₁.
     pub beta1: f32,
     /// β₂.
@@ -132,7 +136,7 @@ unsafe fn step<S: Simd>(
         s.store(m.as_mut_ptr().add(at), m_new);
         s.store(v.as_mut_ptr().add(at), v_new);
         let change = s.div(m_new, s.add(s.sqrt(v_new), s.splat(adam.epsilon)));
-        let x = s.neg_mul_add(s.splat(adam.rate), change, s.load(from.as_ptr().add(at)));
+        let x = s.neg_mul_add(s.splat(adam.rate), change, s.mul(s.splat(adam.keep), s.load(from.as_ptr().add(at))));
         s.store(to.as_mut_ptr().add(at), x);
         x
     }
@@ -146,7 +150,7 @@ mod tests {
     #[test]
     fn adam_matches_the_textbook_and_is_equal_everywhere() {
         let n = 10_007;
-        let adam = Adam { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, scale: 0.5 };
+        let adam = Adam { rate: 1e-3, keep: 0.75, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, scale: 0.5 };
         let from: Vec<f32> = (0..n).map(|i| (i as f32 * 0.11).sin()).collect();
         let gradient: Vec<f32> = (0..n).map(|i| (i as f32 * 0.77).cos()).collect();
         let mut expected: Option<Vec<f32>> = None;
@@ -158,7 +162,7 @@ mod tests {
                 for i in 0..n {
                     let g = 0.5 * f64::from(gradient[i]);
                     let (m, v) = (0.09 + 0.1 * g, 0.2 * 0.999 + 0.001 * g * g);
-                    let exact = f64::from(from[i]) - 1e-3 * m / (v.sqrt() + 1e-7);
+                    let exact = 0.75 * f64::from(from[i]) - 1e-3 * m / (v.sqrt() + 1e-7);
                     assert!((f64::from(to[i]) - exact).abs() < 1e-6);
                 }
                 assert_eq!(expected.get_or_insert_with(|| to.clone()), &to);
@@ -169,7 +173,7 @@ mod tests {
     #[test]
     fn adam_tells_when_a_value_is_no_longer_finite() {
         let context = Context::new(Level::best(), 2);
-        let adam = Adam { rate: 3e38, beta1: 0.0, beta2: 0.0, epsilon: 0.0, scale: 1.0 };
+        let adam = Adam { rate: 3e38, keep: 1.0, beta1: 0.0, beta2: 0.0, epsilon: 0.0, scale: 1.0 };
         for bad in [0, 15, 17, 5000] {
             let mut from = vec![0.0; 5001];
             from[bad] = -3e38;

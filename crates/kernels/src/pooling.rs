@@ -65,11 +65,19 @@ pub fn max(context: &Context, packed: &Packed, x: &[f32], columns: usize, out: &
     });
 }
 
-/// `dx[argmax[row, c], c] = dy[row, c]`, zero elsewhere.
+/// `dx[argmax[row, c], c] = dy[row, c]`, zero elsewhere; with `add`, added to what `dx` holds.
 ///
 /// # Panics
 /// If a length does not match.
-pub fn max_backward(context: &Context, packed: &Packed, dy: &[f32], argmax: &[u32], columns: usize, dx: &mut [f32]) {
+pub fn max_backward(
+    context: &Context,
+    packed: &Packed,
+    dy: &[f32],
+    argmax: &[u32],
+    columns: usize,
+    add: bool,
+    dx: &mut [f32],
+) {
     assert_eq!(dy.len(), packed.sequences() * columns);
     assert_eq!(argmax.len(), dy.len());
     assert_eq!(dx.len(), packed.tokens() * columns);
@@ -80,7 +88,8 @@ pub fn max_backward(context: &Context, packed: &Packed, dy: &[f32], argmax: &[u3
             // SAFETY: every position has one thread.
             let to = unsafe { dx.range(p * columns, columns) };
             for ((dx, dy), &at) in to.iter_mut().zip(&dy[row * columns..]).zip(&argmax[row * columns..]) {
-                *dx = if at as usize == p { *dy } else { 0.0 };
+                let base = if add { *dx } else { 0.0 };
+                *dx = if at as usize == p { base + *dy } else { base };
             }
         }
     });

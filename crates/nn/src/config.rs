@@ -120,6 +120,11 @@ pub enum LayerConfig {
         #[serde(default)]
         name: String,
     },
+    /// Maximum and mean over the steps, side by side.
+    ConcatPooling {
+        #[serde(default)]
+        name: String,
+    },
 }
 
 /// How a bidirectional layer joins its two outputs.
@@ -146,7 +151,8 @@ impl LayerConfig {
             | LayerConfig::Dense { name, .. }
             | LayerConfig::Dropout { name, .. }
             | LayerConfig::GlobalAveragePooling { name, .. }
-            | LayerConfig::GlobalMaxPooling { name, .. } => name,
+            | LayerConfig::GlobalMaxPooling { name, .. }
+            | LayerConfig::ConcatPooling { name, .. } => name,
         }
     }
 
@@ -159,7 +165,8 @@ impl LayerConfig {
             | LayerConfig::Dense { name, .. }
             | LayerConfig::Dropout { name, .. }
             | LayerConfig::GlobalAveragePooling { name, .. }
-            | LayerConfig::GlobalMaxPooling { name, .. } => name,
+            | LayerConfig::GlobalMaxPooling { name, .. }
+            | LayerConfig::ConcatPooling { name, .. } => name,
         }
     }
 
@@ -174,6 +181,7 @@ impl LayerConfig {
             LayerConfig::Dropout { .. } => "dropout",
             LayerConfig::GlobalAveragePooling { .. } => "global_average_pooling",
             LayerConfig::GlobalMaxPooling { .. } => "global_max_pooling",
+            LayerConfig::ConcatPooling { .. } => "concat_pooling",
         }
     }
 }
@@ -216,6 +224,7 @@ impl Config {
                     | LayerConfig::Bidirectional { .. }
                     | LayerConfig::GlobalAveragePooling { .. }
                     | LayerConfig::GlobalMaxPooling { .. }
+                    | LayerConfig::ConcatPooling { .. }
             );
             if needs_steps && !per_step {
                 return Err(Error::Argument(format!("{path} ({}) needs sequences, but the layer before gives one row a sequence; set returnSequences: true there", layer.kind())));
@@ -225,7 +234,9 @@ impl Config {
                 LayerConfig::Bidirectional { layer, .. } => {
                     matches!(&**layer, LayerConfig::Lstm { return_sequences: true, .. })
                 }
-                LayerConfig::GlobalAveragePooling { .. } | LayerConfig::GlobalMaxPooling { .. } => false,
+                LayerConfig::GlobalAveragePooling { .. }
+                | LayerConfig::GlobalMaxPooling { .. }
+                | LayerConfig::ConcatPooling { .. } => false,
                 _ => per_step,
             };
         }
@@ -296,6 +307,8 @@ fn check(layer: &LayerConfig, path: &str) -> Result<(), Error> {
         },
         LayerConfig::Dense { units, .. } => size(*units, Limits::UNITS, "units"),
         LayerConfig::Dropout { rate: value, .. } => rate(*value, "rate"),
-        LayerConfig::GlobalAveragePooling { .. } | LayerConfig::GlobalMaxPooling { .. } => Ok(()),
+        LayerConfig::GlobalAveragePooling { .. }
+        | LayerConfig::GlobalMaxPooling { .. }
+        | LayerConfig::ConcatPooling { .. } => Ok(()),
     }
 }

@@ -13,9 +13,11 @@ mod initializers;
 mod layers;
 mod model;
 mod parameters;
+mod schedule;
 
 pub use batch::{Batch, Output, Targets};
 pub use config::{Activation, Config, LayerConfig, Limits};
 pub use error::Error;
 pub use model::{AdamConfig, Evaluation, LayerSummary, Loss, Model, StepReport};
 pub use parameters::View;
+pub use schedule::Schedule;

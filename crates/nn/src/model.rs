@@ -3,8 +3,8 @@
 use crate::config::{Activation as DenseActivation, Config, LayerConfig, Limits};
 use crate::initializers::Initializer;
 use crate::layers::{
-    self, Activation, Bidirectional, Dense, Dropout, Embedding, Gradient, Input, Layer, Lstm, Pass, Pooling,
-    PoolingKind,
+    self, Activation, Bidirectional, ConcatPooling, Dense, Dropout, Embedding, Gradient, Input, Layer, Lstm, Pass,
+    Pooling, PoolingKind,
 };
 use crate::parameters::{Parameters, View};
 use crate::{Batch, Error, Output, Targets};
@@ -59,6 +59,8 @@ pub struct AdamConfig {
     pub epsilon: f64,
     /// ε is added after the bias correction, as in PyTorch; before it, as in Keras, if false.
     pub epsilon_after_correction: bool,
+    /// Every value loses this share of itself, times the learning rate, at every update (Loshchilov and Hutter, 2019).
+    pub weight_decay: f64,
     /// Gradients are scaled so that the norm of all of them together is at most this.
     pub global_clip_norm: Option<f64>,
 }
@@ -81,6 +83,8 @@ impl AdamConfig {
         check("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "at least 0 and below 1")?;
         check("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "at least 0 and below 1")?;
         check("epsilon", self.epsilon, self.epsilon > 0.0 && self.epsilon.is_finite(), "above 0")?;
+        let decay = self.weight_decay;
+        check("weightDecay", decay, decay >= 0.0 && decay * self.learning_rate <= 1.0, "from 0 to 1 / learningRate")?;
         let clip = self.global_clip_norm.unwrap_or(1.0);
         check("globalClipNorm", clip, clip > 0.0 && clip.is_finite(), "above 0")
     }
@@ -240,6 +244,11 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// How the model computes.
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// The configuration, names filled in.
@@ -434,6 +443,7 @@ impl Model {
         let (first, second) = (1.0 - libm::pow(adam.beta1, time), libm::sqrt(1.0 - libm::pow(adam.beta2, time)));
         let step = optimizer::Adam {
             rate: (adam.learning_rate * second / first) as f32,
+            keep: (1.0 - adam.learning_rate * adam.weight_decay) as f32,
             beta1: adam.beta1 as f32,
             beta2: adam.beta2 as f32,
             epsilon: (adam.epsilon * if adam.epsilon_after_correction { second } else { 1.0 }) as f32,
@@ -541,6 +551,7 @@ fn plan(config: &Config) -> Result<(Vec<View>, Vec<LayerSummary>), Error> {
             }
             LayerConfig::Dropout { .. } => {}
             LayerConfig::GlobalAveragePooling { .. } | LayerConfig::GlobalMaxPooling { .. } => per_step = false,
+            LayerConfig::ConcatPooling { .. } => (columns, per_step) = (2 * columns, false),
         }
         let parameters = views.iter().map(View::len).sum::<usize>() - before;
         let output_shape = if per_step { vec![None, None, Some(columns)] } else { vec![None, Some(columns)] };
@@ -614,6 +625,10 @@ fn workspace(config: &Config, views: &[View]) -> Workspace {
             LayerConfig::Dropout { rate, .. } => Next::Other(Box::new(Dropout::new(number, *rate))),
             LayerConfig::GlobalAveragePooling { .. } => Next::Other(Box::new(Pooling::new(PoolingKind::Average))),
             LayerConfig::GlobalMaxPooling { .. } => Next::Other(Box::new(Pooling::new(PoolingKind::Max))),
+            LayerConfig::ConcatPooling { .. } => {
+                columns *= 2;
+                Next::Other(Box::new(ConcatPooling::new()))
+            }
             other => unreachable!("validation lets {} stand only first", other.kind()),
         });
     }

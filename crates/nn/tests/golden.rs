@@ -69,6 +69,7 @@ fn outputs_gradients_and_ten_adam_steps_match_pytorch() {
                 beta2: 0.999,
                 epsilon: 1e-8,
                 epsilon_after_correction: true,
+                weight_decay: 0.0,
                 global_clip_norm: None,
             };
             for (step, expected) in floats(&case["losses"]).into_iter().enumerate() {

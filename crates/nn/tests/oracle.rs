@@ -265,6 +265,16 @@ impl Reference<'_> {
                     }
                     per_step = false;
                 }
+                LayerConfig::ConcatPooling { .. } => {
+                    let columns = x.iter().flatten().next().unwrap().len();
+                    for x in &mut x {
+                        let column = |c: usize| x.iter().map(move |row| row[c]);
+                        let mean = |c| column(c).sum::<f64>() / x.len().max(1) as f64;
+                        let max = |c| column(c).reduce(f64::max).unwrap_or(0.0);
+                        *x = vec![(0..columns).map(max).chain((0..columns).map(mean)).collect()];
+                    }
+                    per_step = false;
+                }
             }
         }
         let rows: Vec<&Vec<f64>> = x.iter().flatten().collect();
@@ -308,6 +318,7 @@ fn check(json: &str, loss: Loss) {
         beta2: 0.999,
         epsilon: 1e-7,
         epsilon_after_correction: false,
+        weight_decay: 0.0,
         global_clip_norm: None,
     };
     let mut model = Model::new(config.clone(), Context::new(Level::best(), 2)).unwrap();
@@ -392,6 +403,7 @@ fn pooling_dense_activations_and_other_losses_match_finite_differences() {
         ("globalAveragePooling", "tanh", "sigmoid", Loss::BinaryCrossentropy),
         ("globalMaxPooling", "sigmoid", "linear", Loss::MeanSquaredError),
         ("globalAveragePooling", "relu", "softmax", Loss::MeanSquaredError),
+        ("concatPooling", "tanh", "softmax", Loss::CategoricalCrossentropy),
     ] {
         check(
             &format!(

@@ -19,6 +19,7 @@ fn weights(context: Context) -> Vec<u32> {
         beta2: 0.999,
         epsilon: 1e-7,
         epsilon_after_correction: false,
+        weight_decay: 0.0,
         global_clip_norm: Some(1.0),
     };
     let mut model = Model::new(config, context).unwrap();

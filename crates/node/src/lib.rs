@@ -21,6 +21,13 @@ pub fn permutation(seed: f64, step: u32, n: u32) -> Uint32Array {
     Uint32Array::new(permutation(Philox::new(seed as u64, step), stream, n as usize))
 }
 
+/// Learning rate of a step, counted from 0, of a run of `steps`; the schedule is JSON.
+#[napi(catch_unwind)]
+pub fn learning_rate(schedule: String, step: f64, steps: f64) -> Result<f64, failure::Code> {
+    let schedule = cellstate_nn::Schedule::from_json(&schedule).map_err(|error| Failure::from(error).thrown())?;
+    Ok(schedule.rate(step as u64, steps as u64))
+}
+
 /// SIMD levels of this processor, slowest first.
 #[napi(catch_unwind)]
 pub fn simd_levels() -> Vec<String> {

@@ -38,6 +38,7 @@ pub struct NativeOptimizer {
     pub beta2: f64,
     pub epsilon: f64,
     pub epsilon_after_correction: bool,
+    pub weight_decay: f64,
     pub global_clip_norm: Option<f64>,
 }
 
@@ -122,6 +123,7 @@ impl NativeOptimizer {
             beta2: self.beta2,
             epsilon: self.epsilon,
             epsilon_after_correction: self.epsilon_after_correction,
+            weight_decay: self.weight_decay,
             global_clip_norm: self.global_clip_norm,
         })
     }
@@ -191,6 +193,7 @@ impl Shared {
 pub struct NativeModel {
     shared: Arc<Shared>,
     config: String,
+    context: Context,
     layers: Vec<(String, &'static str, Vec<Option<usize>>, usize)>,
     parameters: Vec<(String, Vec<usize>, bool)>,
 }
@@ -214,6 +217,7 @@ impl NativeModel {
     fn wrap(model: Model) -> NativeModel {
         NativeModel {
             config: model.config().to_json(),
+            context: *model.context(),
             layers: model
                 .summary()
                 .iter()
@@ -278,6 +282,18 @@ impl NativeModel {
             initialize();
         }
         Ok(model)
+    }
+
+    /// Threads that compute.
+    #[napi(getter)]
+    pub fn threads(&self) -> u32 {
+        self.context.threads() as u32
+    }
+
+    /// SIMD level that computes.
+    #[napi(getter)]
+    pub fn simd(&self) -> String {
+        self.context.level().name().to_owned()
     }
 
     #[napi(getter)]

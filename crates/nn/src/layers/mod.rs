@@ -14,7 +14,7 @@ pub(crate) use direction::{Options, Weights};
 pub(crate) use dropout::Dropout;
 pub(crate) use input::{Embedding, Input};
 pub(crate) use lstm::Lstm;
-pub(crate) use pooling::{Pooling, PoolingKind};
+pub(crate) use pooling::{ConcatPooling, Pooling, PoolingKind};
 
 use crate::parameters::View;
 use crate::Error;
