@@ -26,6 +26,7 @@ export interface NativeOptimizer {
 
 export interface NativeStepReport {
   loss: number
+  weightSum: number
   correct: number
   rows: number
   tokens: number

@@ -15,11 +15,18 @@ export interface CleanTextOptions {
    *   slip for `A-Z` and is kept: `[ \ ] ^ _` and the backtick stay.
    */
   style?: 'unicode' | 'article'
+  /**
+   * Puts spaces around every Chinese character and every Japanese kana, which stand without spaces in a sentence, so
+   * that each becomes a word of its own. Default `false`.
+   */
+  splitIdeographs?: boolean
 }
 
 /** `[^a-zA-z0-9\s]` with the white space of Python's `re` on `str`: `\x1c`-`\x1f`, `\x85` and no `\ufeff`. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: Python counts \x1c-\x1f as white space
 const ARTICLE = /[^A-z0-9\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/gu
+
+const IDEOGRAPH = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]\p{M}*/gu
 
 /**
  * `text` without what a word model does not read.
@@ -33,7 +40,15 @@ export function cleanText(text: string, options: CleanTextOptions = {}): string 
   if (typeof text !== 'string') throw argumentTypeError('text', 'a string', text)
   if (typeof options !== 'object' || options === null)
     throw argumentTypeError('options', 'an object', options)
-  const { style = 'unicode' } = options
+  const { style = 'unicode', splitIdeographs = false } = options
+  if (typeof splitIdeographs !== 'boolean') {
+    throw argumentTypeError('options.splitIdeographs', 'a boolean', splitIdeographs)
+  }
+  const cleaned = clean(text, style)
+  return splitIdeographs ? cleaned.replace(IDEOGRAPH, ' $& ').replace(/ {2,}/g, ' ').trim() : cleaned
+}
+
+function clean(text: string, style: 'unicode' | 'article'): string {
   switch (style) {
     case 'unicode':
       return compose(text)

@@ -85,6 +85,15 @@ describe('the unicode style', () => {
   })
 })
 
+describe('splitIdeographs', () => {
+  it('makes a word of every Chinese character and kana, and of nothing else', () => {
+    expect(cleanText('酒店很好，OK的!', { splitIdeographs: true })).toBe('酒 店 很 好 ok 的')
+    expect(cleanText('ラーメンがおいしい', { splitIdeographs: true })).toBe('ラ ー メ ン が お い し い')
+    expect(cleanText('한국어 éclair don’t', { splitIdeographs: true })).toBe("한국어 éclair don't")
+    expect(cleanText('酒店', {})).toBe('酒店')
+  })
+})
+
 describe('wrong arguments', () => {
   it('names them', () => {
     const message = (call: () => unknown) => thrownBy(call).message

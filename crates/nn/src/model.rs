@@ -95,6 +95,8 @@ impl AdamConfig {
 pub struct StepReport {
     /// Weighted mean of the losses, before the update.
     pub loss: f64,
+    /// Σ weight.
+    pub weight_sum: f64,
     /// Output rows whose largest output is the target.
     pub correct: usize,
     /// Output rows.
@@ -226,6 +228,7 @@ impl Model {
     /// Draws the initial parameters from the configuration's seed. Takes time for wide layers: orthogonal
     /// weights of H units cost 16·H³ operations.
     pub fn initialize(&mut self) {
+        self.parameters.version += 1;
         let Parameters { views, values, .. } = &mut self.parameters;
         for (index, view) in views.iter().enumerate() {
             let draw = Initializer::new(self.config.seed, view.layer, index);
@@ -297,6 +300,7 @@ impl Model {
             return Err(Error::Argument(format!("{name} must be finite, got {} at index {index}", values[index])));
         }
         self.parameters.values[view.range()].copy_from_slice(values);
+        self.parameters.version += 1;
         Ok(())
     }
 
@@ -350,6 +354,7 @@ impl Model {
         self.steps += 1;
         Ok(StepReport {
             loss: mean,
+            weight_sum: evaluation.weight_sum,
             correct: evaluation.correct,
             rows: evaluation.rows,
             tokens: evaluation.tokens,
@@ -422,7 +427,7 @@ impl Model {
 
     fn update(&mut self, adam: &AdamConfig) -> Result<f64, Error> {
         self.parameters.prepare_update()?;
-        let Parameters { views, values, gradients, updated, first_moments, second_moments, updates } =
+        let Parameters { views, values, version, gradients, updated, first_moments, second_moments, updates } =
             &mut self.parameters;
         for view in views.iter().filter(|view| !view.trainable) {
             gradients[view.range()].fill(0.0);
@@ -467,6 +472,7 @@ impl Model {
             }
         }
         std::mem::swap(values, updated);
+        *version += 1;
         *updates += 1;
         Ok(norm)
     }
@@ -678,6 +684,7 @@ impl Workspace {
             training: generator,
             dropout: self.dropout,
             values: &parameters.values,
+            version: parameters.version,
         };
         let (first, rest) = self.activations.split_first_mut().expect("a model has layers");
         match &mut self.first {
@@ -797,7 +804,7 @@ impl Workspace {
     /// From the gradient in `gradients[0]` down to the first layer.
     fn backward(&mut self, context: &Context, parameters: &mut Parameters, cancel: &AtomicBool) -> Result<(), Error> {
         self.pending = false;
-        let Parameters { values, gradients, views, .. } = parameters;
+        let Parameters { values, version, gradients, views, .. } = parameters;
         let pass = Pass {
             context,
             packed: &self.packed,
@@ -805,6 +812,7 @@ impl Workspace {
             training: self.generator,
             dropout: self.dropout,
             values,
+            version: *version,
         };
         let mut dy = std::mem::take(&mut self.gradients[0]);
         let mut dx = std::mem::take(&mut self.gradients[1]);

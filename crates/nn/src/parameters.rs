@@ -36,6 +36,8 @@ impl View {
 pub(crate) struct Parameters {
     pub(crate) views: Vec<View>,
     pub(crate) values: Buffer,
+    /// Grows whenever a value changes.
+    pub(crate) version: u64,
     pub(crate) gradients: Buffer,
     /// Where an update is written, so that a failed one leaves the values as they were.
     pub(crate) updated: Buffer,

@@ -45,6 +45,7 @@ pub struct NativeOptimizer {
 #[napi(object)]
 pub struct NativeStepReport {
     pub loss: f64,
+    pub weight_sum: f64,
     pub correct: u32,
     pub rows: u32,
     pub tokens: u32,
@@ -400,6 +401,7 @@ impl NativeModel {
             },
             |(report, seconds)| NativeStepReport {
                 loss: report.loss,
+                weight_sum: report.weight_sum,
                 correct: report.correct as u32,
                 rows: report.rows as u32,
                 tokens: report.tokens as u32,

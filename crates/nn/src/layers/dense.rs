@@ -1,12 +1,12 @@
 //! x·W + b and an activation, on every row.
 
-use super::{Activation, Gradient, Layer, Pass};
+use super::{Activation, Gradient, Layer, Packing, Pass};
 use crate::config;
 use crate::parameters::View;
 use crate::Error;
 use cellstate_kernels::elementwise::{self, Activation as Function};
 use cellstate_kernels::product::{self, Rows, Start};
-use cellstate_kernels::{loss, padded, Buffer, Panels};
+use cellstate_kernels::{loss, padded, Buffer};
 
 pub(crate) struct Dense {
     inputs: usize,
@@ -16,7 +16,7 @@ pub(crate) struct Dense {
     bias: View,
     /// Leave out the activation: the loss takes logits.
     pub(crate) logits: bool,
-    panels: Panels,
+    packing: Packing,
     padded_bias: Buffer,
     dweights: Buffer,
     dbias: Buffer,
@@ -32,7 +32,7 @@ impl Dense {
             kernel,
             bias,
             logits: false,
-            panels: Panels::default(),
+            packing: Packing::default(),
             padded_bias: Buffer::new(),
             dweights: Buffer::new(),
             dbias: Buffer::new(),
@@ -55,12 +55,13 @@ impl Layer for Dense {
         out.shape(pass, x.per_step, self.units)?;
         let stride = out.stride();
         let rows = out.data.len() / stride;
-        self.panels.pack(pass.context, pass.value(&self.kernel), self.inputs, self.units)?;
+        let (kernel, inputs, units) = (pass.value(&self.kernel), self.inputs, self.units);
+        let panels = self.packing.panels(pass, false, |panels| panels.pack(pass.context, kernel, inputs, units))?;
         self.padded_bias.resize(stride)?;
         self.padded_bias.fill(0.0);
         self.padded_bias[..self.units].copy_from_slice(pass.value(&self.bias));
         let left = Rows { data: &x.data, stride: x.stride(), index: x.slots() };
-        product::rows(pass.context, left, rows, &self.panels, Start::Bias(&self.padded_bias), &mut out.data);
+        product::rows(pass.context, left, rows, panels, Start::Bias(&self.padded_bias), &mut out.data);
         if self.logits {
             return Ok(());
         }
@@ -116,16 +117,19 @@ impl Layer for Dense {
         }
         gradients[self.bias.range()].iter_mut().zip(&self.dbias[..]).for_each(|(to, x)| *to += x);
         if let Some(dx) = dx {
-            self.panels.pack_transposed(pass.context, pass.value(&self.kernel), self.inputs, self.units)?;
+            let (kernel, inputs, units) = (pass.value(&self.kernel), self.inputs, self.units);
+            let panels = self
+                .packing
+                .panels(pass, true, |panels| panels.pack_transposed(pass.context, kernel, inputs, units))?;
             dx.per_token = false;
             dx.data.resize(rows * padded(self.inputs))?;
             let left = Rows { data: &dy.data, stride, index: None };
-            product::rows(pass.context, left, rows, &self.panels, Start::Zero, &mut dx.data);
+            product::rows(pass.context, left, rows, panels, Start::Zero, &mut dx.data);
         }
         Ok(())
     }
 
     fn bytes(&self) -> usize {
-        self.panels.bytes() + self.padded_bias.bytes() + self.dweights.bytes() + self.dbias.bytes()
+        self.packing.bytes() + self.padded_bias.bytes() + self.dweights.bytes() + self.dbias.bytes()
     }
 }

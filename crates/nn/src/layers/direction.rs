@@ -1,13 +1,13 @@
 //! One direction of an LSTM layer: its packed weights, its states, and both passes.
 
-use super::{Activation, Gradient, Pass};
+use super::{Activation, Gradient, Packing, Pass};
 use crate::parameters::View;
 use crate::Error;
 use cellstate_kernels::embedding::{sum_occurrences, Distinct};
 use cellstate_kernels::lstm::{self, Backward, Forward, InputProduct, GATES};
 use cellstate_kernels::philox::{Purpose, Stream};
 use cellstate_kernels::product::{self, Rows, Start};
-use cellstate_kernels::{dropout, elementwise, padded, Buffer, GateLayout, Panels};
+use cellstate_kernels::{dropout, elementwise, padded, Buffer, GateLayout};
 
 /// The parameters of a direction.
 #[derive(Clone)]
@@ -32,11 +32,30 @@ pub(crate) struct Options {
     pub(crate) backward: bool,
 }
 
+impl Options {
+    fn layout(&self) -> GateLayout {
+        GateLayout { gates: GATES, units: self.units }
+    }
+
+    fn stream(&self, purpose: Purpose) -> Stream {
+        Stream { layer: self.layer, purpose, gate: if self.backward { 128 } else { 0 } }
+    }
+
+    /// Whether the input is masked per sequence in this pass.
+    fn masks_input(&self, pass: &Pass<'_>) -> bool {
+        pass.drops(self.dropout).is_some()
+    }
+
+    fn masks_state(&self, pass: &Pass<'_>) -> bool {
+        pass.drops(self.recurrent_dropout).is_some()
+    }
+}
+
 pub(crate) struct Direction {
     options: Options,
     weights: Weights,
-    kernel: Panels,
-    recurrent: Panels,
+    kernel: Packing,
+    recurrent: Packing,
     bias: Buffer,
     /// x·W + b per distinct token.
     product: Buffer,
@@ -61,8 +80,8 @@ impl Direction {
         Direction {
             options,
             weights,
-            kernel: Panels::default(),
-            recurrent: Panels::default(),
+            kernel: Packing::default(),
+            recurrent: Packing::default(),
             bias: Buffer::new(),
             product: Buffer::new(),
             gates: Buffer::new(),
@@ -81,36 +100,22 @@ impl Direction {
         }
     }
 
-    fn layout(&self) -> GateLayout {
-        GateLayout { gates: GATES, units: self.options.units }
-    }
-
-    fn stream(&self, purpose: Purpose) -> Stream {
-        Stream { layer: self.options.layer, purpose, gate: if self.options.backward { 128 } else { 0 } }
-    }
-
-    /// Whether the input is masked per sequence in this pass.
-    fn masks_input(&self, pass: &Pass<'_>) -> bool {
-        pass.drops(self.options.dropout).is_some()
-    }
-
-    fn masks_state(&self, pass: &Pass<'_>) -> bool {
-        pass.drops(self.options.recurrent_dropout).is_some()
-    }
-
     /// Outputs `[P, H]` in own order.
     pub(crate) fn outputs(&self, pass: &Pass<'_>) -> &[f32] {
         &self.h[pass.packed.sequences() * padded(self.options.units)..]
     }
 
     pub(crate) fn forward(&mut self, pass: &Pass<'_>, x: &Activation) -> Result<(), Error> {
-        let Options { inputs, units, .. } = self.options;
-        let (context, packed, layout) = (pass.context, pass.packed, self.layout());
+        let options = self.options;
+        let Options { inputs, units, .. } = options;
+        let (context, packed, layout) = (pass.context, pass.packed, options.layout());
         let (n, p, h, g) = (packed.sequences(), packed.tokens(), padded(units), layout.columns());
         let own = self.options.backward.then(|| packed.mirrored());
 
-        self.kernel.pack_gates(context, pass.value(&self.weights.kernel), inputs, layout)?;
-        self.recurrent.pack_gates(context, pass.value(&self.weights.recurrent), units, layout)?;
+        let w = pass.value(&self.weights.kernel);
+        let kernel = self.kernel.panels(pass, false, |panels| panels.pack_gates(context, w, inputs, layout))?;
+        let u = pass.value(&self.weights.recurrent);
+        let recurrent = self.recurrent.panels(pass, false, |panels| panels.pack_gates(context, u, units, layout))?;
         self.bias.resize(g)?;
         layout.interleave(pass.value(&self.weights.bias), &mut self.bias);
 
@@ -119,7 +124,8 @@ impl Direction {
         self.c[..n * h].fill(0.0);
         self.h[..n * h].fill(0.0);
 
-        let shared = x.distinct.is_some() && !self.masks_input(pass);
+        let (masks_input, masks_state) = (options.masks_input(pass), options.masks_state(pass));
+        let shared = x.distinct.is_some() && !masks_input;
         let keeps_gates = pass.training.is_some() || !shared;
         self.gates.resize(if keeps_gates { p * g } else { 0 })?;
         let bias = Start::Bias(&self.bias);
@@ -127,19 +133,19 @@ impl Direction {
             let distinct = x.distinct.as_ref().expect("shared inputs are distinct tokens");
             self.product.resize(distinct.tokens().len() * g)?;
             let rows = Rows { data: &x.data, stride: x.stride(), index: None };
-            product::rows(context, rows, distinct.tokens().len(), &self.kernel, bias, &mut self.product);
+            product::rows(context, rows, distinct.tokens().len(), kernel, bias, &mut self.product);
             if let Some(own) = own {
                 let slots = distinct.slots();
                 self.mirrored.rebuild(distinct.tokens().len(), own.iter().map(|&p| slots[p as usize]));
             }
         } else {
-            if self.masks_input(pass) {
+            if masks_input {
                 let generator = pass.training.expect("masks are drawn in training");
                 self.input_mask.resize(n * x.stride())?;
                 dropout::sequence_masks(
                     context,
                     generator,
-                    self.stream(Purpose::InputDropout),
+                    options.stream(Purpose::InputDropout),
                     pass.samples,
                     inputs,
                     self.options.dropout,
@@ -156,18 +162,10 @@ impl Direction {
                     &mut self.masked_x,
                 );
             }
-            let data = if self.masks_input(pass) { &self.masked_x } else { &x.data };
-            product::rows(
-                context,
-                Rows { data, stride: x.stride(), index: own },
-                p,
-                &self.kernel,
-                bias,
-                &mut self.gates,
-            );
+            let data = if masks_input { &self.masked_x } else { &x.data };
+            product::rows(context, Rows { data, stride: x.stride(), index: own }, p, kernel, bias, &mut self.gates);
         }
 
-        let masks_state = self.masks_state(pass);
         self.masked_h.resize(if masks_state { (n + p) * h } else { 0 })?;
         if masks_state {
             let generator = pass.training.expect("masks are drawn in training");
@@ -175,7 +173,7 @@ impl Direction {
             dropout::sequence_masks(
                 context,
                 generator,
-                self.stream(Purpose::RecurrentDropout),
+                options.stream(Purpose::RecurrentDropout),
                 pass.samples,
                 units,
                 self.options.recurrent_dropout,
@@ -195,7 +193,7 @@ impl Direction {
                 packed,
                 units,
                 input,
-                recurrent: &self.recurrent,
+                recurrent,
                 mask: masks_state.then_some(&self.mask[..]),
                 gates: &mut self.gates,
                 c: &mut self.c,
@@ -217,14 +215,17 @@ impl Direction {
         needs_dx: bool,
         gradients: &mut [f32],
     ) -> Result<Option<(&[f32], bool)>, Error> {
-        let Options { inputs, units, .. } = self.options;
-        let (context, packed, layout) = (pass.context, pass.packed, self.layout());
+        let options = self.options;
+        let Options { inputs, units, .. } = options;
+        let (context, packed, layout) = (pass.context, pass.packed, options.layout());
         let (n, p, h, g) = (packed.sequences(), packed.tokens(), padded(units), layout.columns());
         let own = self.options.backward.then(|| packed.mirrored());
-        let (masks_input, masks_state) = (self.masks_input(pass), self.masks_state(pass));
+        let (masks_input, masks_state) = (options.masks_input(pass), options.masks_state(pass));
         let shared = x.distinct.is_some() && !masks_input;
 
-        self.recurrent.pack_gates_transposed(context, pass.value(&self.weights.recurrent), units, layout)?;
+        let u = pass.value(&self.weights.recurrent);
+        let recurrent =
+            self.recurrent.panels(pass, true, |panels| panels.pack_gates_transposed(context, u, units, layout))?;
         self.dc.resize(n * h)?;
         self.dc.fill(0.0);
         lstm::backward(
@@ -232,7 +233,7 @@ impl Direction {
             Backward {
                 packed,
                 units,
-                recurrent: &self.recurrent,
+                recurrent,
                 mask: masks_state.then_some(&self.mask[..]),
                 gates: &mut self.gates,
                 c: &self.c,
@@ -274,12 +275,14 @@ impl Direction {
             return Ok(None);
         }
 
-        self.kernel.pack_gates_transposed(context, pass.value(&self.weights.kernel), inputs, layout)?;
+        let w = pass.value(&self.weights.kernel);
+        let kernel =
+            self.kernel.panels(pass, true, |panels| panels.pack_gates_transposed(context, w, inputs, layout))?;
         self.dx.resize(rows * x.stride())?;
         let dgates = if shared { &self.dproduct } else { &self.gates };
         // Row i of the input's order is row own[i] of ours, and mirroring is its own inverse.
         let index = if shared { None } else { own };
-        product::rows(context, Rows { data: dgates, stride: g, index }, rows, &self.kernel, Start::Zero, &mut self.dx);
+        product::rows(context, Rows { data: dgates, stride: g, index }, rows, kernel, Start::Zero, &mut self.dx);
         if masks_input {
             self.masked_x.resize(p * x.stride())?;
             elementwise::mask_rows(

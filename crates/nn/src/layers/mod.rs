@@ -6,6 +6,7 @@ mod direction;
 mod dropout;
 mod input;
 mod lstm;
+mod packing;
 mod pooling;
 
 pub(crate) use bidirectional::Bidirectional;
@@ -14,6 +15,7 @@ pub(crate) use direction::{Options, Weights};
 pub(crate) use dropout::Dropout;
 pub(crate) use input::{Embedding, Input};
 pub(crate) use lstm::Lstm;
+pub(crate) use packing::Packing;
 pub(crate) use pooling::{ConcatPooling, Pooling, PoolingKind};
 
 use crate::parameters::View;
@@ -34,6 +36,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) dropout: bool,
     /// Parameter values of the whole model.
     pub(crate) values: &'a [f32],
+    /// Tells these values from others that the model had.
+    pub(crate) version: u64,
 }
 
 impl Pass<'_> {
