@@ -34,12 +34,19 @@ export interface Evaluation {
 
 /** How gradients change parameters: what `adam()` returns. */
 export interface Optimizer {
+  /** Tells it from other optimizers. */
   readonly kind: 'adam'
+  /** Size of a step. */
   readonly learningRate: number
+  /** Share of the mean gradient that stays at every step. */
   readonly beta1: number
+  /** Share of the mean squared gradient that stays at every step. */
   readonly beta2: number
+  /** Keeps the divisor from 0. */
   readonly epsilon: number
+  /** Where epsilon is added: before the correction of the bias, or after. */
   readonly epsilonMode: 'keras' | 'pytorch'
+  /** Most that the common norm of all gradients may be; absent: no limit. */
   readonly globalClipNorm?: number
 }
 
