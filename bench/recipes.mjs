@@ -58,6 +58,8 @@ const BASE = {
   lengthPool: 1,
 }
 
+const clean = text => cleanText(text, { splitIdeographs: true })
+
 async function readExamples() {
   const examples = []
   if (data.endsWith('.tsv')) {
@@ -99,9 +101,9 @@ function prepare(fold, words) {
   if (!prepared.has(key)) {
     const [training, validation] = trainTestSplit(examples, { testSize: 0.2, seed: fold })
     const tokenizer = new Tokenizer({ numWords: words, oovToken: '<unknown>' })
-    tokenizer.fitOnTexts(training.map(({ text }) => cleanText(text)))
+    tokenizer.fitOnTexts(training.map(({ text }) => clean(text)))
     const encode = rows =>
-      new Dataset(rows.map(({ text, label }) => ({ input: tokenizer.encode(cleanText(text)), target: label })))
+      new Dataset(rows.map(({ text, label }) => ({ input: tokenizer.encode(clean(text)), target: label })))
     prepared.set(key, {
       inputDim: Math.min(words, tokenizer.wordIndex.size + 1),
       training: encode(training),

@@ -57,11 +57,17 @@ function compose(message: string, details: ErrorDetails): string {
  */
 export class CellstateError extends Error {
   override readonly name = 'CellstateError'
+  /** What kind of failure it is; never changes its meaning. */
   readonly code: ErrorCode
+  /** File, row, column, layer or step. */
   readonly where: string | undefined
+  /** What came. */
   readonly got: string | undefined
+  /** What was expected. */
   readonly needs: string | undefined
+  /** Why this cannot go on. */
   readonly why: string | undefined
+  /** What mends it, most likely first. */
   readonly fix: readonly string[]
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -74,6 +80,7 @@ export class CellstateError extends Error {
     this.fix = details.fix ?? []
   }
 
+  /** The parts of the error as a plain object. */
   toJSON(): Record<string, unknown> {
     const { code, message, where, got, needs, why, fix } = this
     return { name: this.name, code, message, where, got, needs, why, fix }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the addon for 64-bit ARM Linux, runs the Rust tests and a training under an emulator, and compares the trained
 # weights with those of this machine bit by bit. For x64 Debian 12; installs nothing outside of its cache folder.
-# Writes docs/verify/arm64.md. With --no-tests, only the training is compared. Exits with 1 if a hash differs or a test fails.
+# Writes docs/verify/arm64.md, and docs/results/platforms.json for the README's table. With --no-tests, only the training
+# is compared. Exits with 1 if a hash differs or a test fails.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -9,7 +10,8 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/cellstate-verify"
 target=aarch64-unknown-linux-gnu
 native=npm/linux-x64-gnu/cellstate.node
 report=docs/verify/arm64.md
-mkdir -p "$cache" "$(dirname "$report")"
+results=docs/results/platforms.json
+mkdir -p "$cache" "$(dirname "$report")" "$(dirname "$results")"
 work=$(mktemp -d "$cache/run.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
@@ -156,8 +158,10 @@ for level in scalar neon; do
   done
 done
 
-node - "$work/runs" >"$work/table" <<'SCRIPT' || failed=1
-const lines = require('node:fs').readFileSync(process.argv[2], 'utf8').trim().split('\n')
+node - "$work/runs" "$tests" "$results" >"$work/table" <<'SCRIPT' || failed=1
+const { readFileSync, writeFileSync } = require('node:fs')
+const [lines, tests] = process.argv.slice(2, 4).map(file => readFileSync(file, 'utf8').trim().split('\n'))
+const runs = []
 const expectedArch = platform => (platform === 'x64' ? 'x64' : 'arm64')
 let first
 let wrong = false
@@ -166,6 +170,7 @@ console.log('|---|---|---|---|---|---|---|---|')
 for (const line of lines) {
   const [platform, level, threads, seconds, json] = line.split('\t')
   if (json === 'absent') {
+    runs.push({ platform, level, threads: Number(threads), result: 'not run: this processor has no such level' })
     console.log(`| ${platform} | | ${level} | ${threads} | | | not run: this processor has no ${level} | |`)
     continue
   }
@@ -175,11 +180,20 @@ for (const line of lines) {
   first ??= real ? run : undefined
   const same = Boolean(real && run.threads === Number(threads) && run.weights === first.weights && run.file === first.file)
   wrong ||= !same
+  const { node, weights, file } = run ?? {}
+  runs.push({ platform, level, threads: Number(threads), node, weights, file, result: same ? 'same' : run ? 'different' : 'failed' })
   const hash = text => (text ? `\`${text}\`` : '')
   console.log(
     `| ${platform} | ${run?.node ?? ''} | ${level} | ${threads} | ${hash(run?.weights)} | ${hash(run?.file)} | ${same ? 'yes' : run ? '**NO**' : '**FAILED**'} | ${seconds} s |`,
   )
 }
+const cells = tests.map(line => line.split('|').map(cell => cell.trim()))
+const document = {
+  date: new Date().toISOString().slice(0, 10),
+  runs,
+  tests: cells.map(([, name, result, counts]) => ({ platform: 'arm64 (qemu)', name, result, counts })),
+}
+writeFileSync(process.argv[4], `${JSON.stringify(document, null, 2)}\n`)
 process.exit(wrong ? 1 : 0)
 SCRIPT
 

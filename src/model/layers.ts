@@ -23,7 +23,10 @@ export interface EmbeddingOptions extends LayerOptions {
   inputDim: number
   /** Length of the vector of an id. */
   outputDim: number
-  /** Share of the vectors' numbers that a training step sets to 0, from 0 to below 1. Default 0. */
+  /**
+   * Share of the ids whose vectors a training step sets to 0, each in the whole batch, from 0 to below 1; the others
+   * grow by `1 / (1 - dropout)`. Default 0.
+   */
   dropout?: number | undefined
 }
 
@@ -63,59 +66,88 @@ export interface DropoutOptions extends LayerOptions {
 }
 
 interface Common {
+  /** As in {@link LayerOptions}; absent if not given. */
   readonly name?: string
+  /** As in {@link LayerOptions}; absent if not given. */
   readonly trainable?: boolean
 }
 
 /** What {@link input} returns. */
 export interface InputLayer {
+  /** As in {@link LayerOptions}; absent if not given. */
   readonly name?: string
+  /** Tells it from other layers. */
   readonly kind: 'input'
+  /** As in {@link InputOptions}. */
   readonly features: number
 }
 
 /** What {@link embedding} returns. */
 export interface EmbeddingLayer extends Common {
+  /** Tells it from other layers. */
   readonly kind: 'embedding'
+  /** As in {@link EmbeddingOptions}. */
   readonly inputDim: number
+  /** As in {@link EmbeddingOptions}. */
   readonly outputDim: number
+  /** As in {@link EmbeddingOptions}. */
   readonly dropout: number
 }
 
 /** What {@link lstm} returns. */
 export interface LstmLayer extends Common {
+  /** Tells it from other layers. */
   readonly kind: 'lstm'
+  /** As in {@link LstmOptions}. */
   readonly units: number
+  /** As in {@link LstmOptions}. */
   readonly dropout: number
+  /** As in {@link LstmOptions}. */
   readonly recurrentDropout: number
+  /** As in {@link LstmOptions}. */
   readonly returnSequences: boolean
 }
 
 /** What {@link bidirectional} returns. */
 export interface BidirectionalLayer extends Common {
+  /** Tells it from other layers. */
   readonly kind: 'bidirectional'
+  /** The layer of which there are two. */
   readonly layer: LstmLayer
+  /** As in {@link BidirectionalOptions}. */
   readonly mergeMode: 'concat'
 }
 
 /** What {@link dense} returns. */
 export interface DenseLayer extends Common {
+  /** Tells it from other layers. */
   readonly kind: 'dense'
+  /** As in {@link DenseOptions}. */
   readonly units: number
+  /** As in {@link DenseOptions}. */
   readonly activation: Activation
 }
 
 /** What {@link dropout} returns. */
 export interface DropoutLayer {
+  /** As in {@link LayerOptions}; absent if not given. */
   readonly name?: string
+  /** Tells it from other layers. */
   readonly kind: 'dropout'
+  /** As in {@link DropoutOptions}. */
   readonly rate: number
 }
 
 /** What {@link globalAveragePooling}, {@link globalMaxPooling} and {@link concatPooling} return. */
 export interface PoolingLayer {
+  /** As in {@link LayerOptions}; absent if not given. */
   readonly name?: string
+<<<<<<< HEAD
   readonly kind: 'globalAveragePooling' | 'globalMaxPooling' | 'concatPooling'
+=======
+  /** Tells it from other layers. */
+  readonly kind: 'globalAveragePooling' | 'globalMaxPooling'
+>>>>>>> docs
 }
 
 /** A layer of a model: what the functions of this file return, or the same read from JSON. */

@@ -56,13 +56,17 @@ export interface ModelOutput {
 
 /** Numbers of a parameter with their shape. */
 export interface ParameterValues {
+  /** Its sizes, as `[128, 800]`; the last one counts neighbours. */
   shape: readonly number[]
+  /** Its numbers, row after row. */
   values: Float32Array
 }
 
 /** A layer in {@link Model.layers}. */
 export interface LayerSummary {
+  /** Name of the layer, the beginning of its parameters' names. */
   name: string
+  /** What it is, as `'lstm'`. */
   kind: string
   /** `null` where the size differs from batch to batch: the sequences, the steps. */
   outputShape: readonly (number | null)[]

@@ -30,8 +30,8 @@ import type { History } from '../training/history.js'
 import { adam } from '../training/optimizers.js'
 import { type Callback, train } from '../training/train.js'
 
-/** Rows of any kind, as `readCsv` gives them. */
-export type Rows<Row> = Iterable<Row> | AsyncIterable<Row>
+/** Rows of any kind, as `readCsv` gives them; not the path of a file. */
+export type Rows<Row> = (Iterable<Row> | AsyncIterable<Row>) & object
 
 /** How a model is made of texts. */
 export type TextRecipe = 'default' | 'article'
@@ -82,8 +82,11 @@ export interface TextClassifierOptions<Row, Label extends string = string>
 
 /** Options of {@link TextClassifier.evaluate}; what is left out is as in the training. */
 export interface TextEvaluateOptions<Row> {
+  /** Column of the text, or a function of the row. Default: as in the training. */
   text?: string | ((row: Row) => string) | undefined
+  /** Column of the label, or a function of the row. Default: as in the training. */
   label?: string | ((row: Row) => string) | undefined
+  /** Makes two classes of the values of `label`. Default: as in the training, unless `label` is given. */
   positive?: string | undefined
   /** Stops; the promise then rejects with its reason. */
   signal?: AbortSignal | undefined
@@ -105,6 +108,7 @@ export interface TextTraining {
   examples: { train: number; validation: number }
   /** Loss and accuracy on the validation rows after the last epoch. */
   validation?: { loss: number; accuracy: number }
+  /** Losses and accuracies of all epochs. */
   history: History
 }
 

@@ -3,7 +3,9 @@ import { CellstateError, show } from '../errors.js'
 
 /** What `to_json()` of Keras writes: five maps are JSON texts inside the JSON. */
 export interface TokenizerJson {
+  /** Tells it from other JSON. */
   class_name: 'Tokenizer'
+  /** The options by their names in Keras, and what was counted. */
   config: {
     num_words: number | null
     filters: string | null

@@ -281,7 +281,8 @@ mod tests {
         let x = make(case, &packed);
         let (n, units, h) = (packed.sequences(), case.units, padded(case.units));
         let layout = GateLayout { gates: 4, units };
-        let outcome = run(case, &packed, &x, &Context::new(Level::best(), 1));
+        let context = Context::new(Level::best(), 1);
+        let outcome = run(case, &packed, &x, &context);
 
         let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
         let u = wide(&x.u);
@@ -299,7 +300,8 @@ mod tests {
                 lstm_backward(&steps, &u, &mask, &c0, &dy, &wide(&x.dh_last[range.clone()]), &wide(&x.dc_last[range]));
             for (t, &p) in positions.iter().enumerate() {
                 let mut expected = vec![0.0; 4 * units];
-                layout.add_to_parameter(1, &outcome.dgates[p * layout.columns()..][..layout.columns()], &mut expected);
+                let row = &outcome.dgates[p * layout.columns()..][..layout.columns()];
+                layout.add_to_parameter(&context, 1, row, &mut expected);
                 for unit in 0..units {
                     near(outcome.h[(n + p) * h + unit], steps[t].h[unit], "h")?;
                     near(outcome.c[(n + p) * h + unit], steps[t].c[unit], "c")?;

@@ -56,16 +56,23 @@ impl GateLayout {
     }
 
     /// Adds `rows` activation rows to parameter rows: `to[r, gate · units + u] += from[r, …]`.
-    pub fn add_to_parameter(self, rows: usize, from: &[f32], to: &mut [f32]) {
-        assert_eq!(from.len(), rows * self.columns());
-        assert_eq!(to.len(), rows * self.gates * self.units);
-        for (from, to) in from.chunks_exact(self.columns()).zip(to.chunks_exact_mut(self.gates * self.units)) {
-            for (activation, parameter, count) in self.runs() {
-                for (sum, x) in to[parameter..parameter + count].iter_mut().zip(&from[activation..]) {
-                    *sum += x;
+    pub fn add_to_parameter(self, context: &Context, rows: usize, from: &[f32], to: &mut [f32]) {
+        let (columns, width) = (self.columns(), self.gates * self.units);
+        assert_eq!(from.len(), rows * columns);
+        assert_eq!(to.len(), rows * width);
+        let to = Shared::new(to);
+        context.ranges(rows, rows * columns * 4, |first, end| {
+            for row in first..end {
+                // SAFETY: every row has one thread.
+                let to = unsafe { to.range(row * width, width) };
+                let from = &from[row * columns..][..columns];
+                for (activation, parameter, count) in self.runs() {
+                    for (sum, x) in to[parameter..parameter + count].iter_mut().zip(&from[activation..]) {
+                        *sum += x;
+                    }
                 }
             }
-        }
+        });
     }
 }
 
@@ -233,7 +240,7 @@ mod tests {
                 let mut expected = vec![0.0; layout.columns()];
                 layout.interleave(&w[row * 4 * units..(row + 1) * 4 * units], &mut expected);
                 let mut back = vec![0.0; 4 * units];
-                layout.add_to_parameter(1, &expected, &mut back);
+                layout.add_to_parameter(&context, 1, &expected, &mut back);
                 assert_eq!(back, w[row * 4 * units..(row + 1) * 4 * units]);
                 for column in 0..layout.columns() {
                     assert_eq!(element(&forward, row, column), expected[column]);

@@ -249,8 +249,8 @@ impl Direction {
         let states = if masks_state { &self.masked_h } else { &self.h };
         let states = Rows { data: states, stride: h, index: Some(packed.previous()) };
         product::transposed(context, states, units, &self.gates, p, g, &mut self.dweights, Some(&mut self.dbias));
-        layout.add_to_parameter(units, &self.dweights, &mut gradients[self.weights.recurrent.range()]);
-        layout.add_to_parameter(1, &self.dbias, &mut gradients[self.weights.bias.range()]);
+        layout.add_to_parameter(context, units, &self.dweights, &mut gradients[self.weights.recurrent.range()]);
+        layout.add_to_parameter(context, 1, &self.dbias, &mut gradients[self.weights.bias.range()]);
 
         self.dweights.resize(inputs * g)?;
         let rows = match (&x.distinct, shared) {
@@ -270,7 +270,7 @@ impl Direction {
                 p
             }
         };
-        layout.add_to_parameter(inputs, &self.dweights, &mut gradients[self.weights.kernel.range()]);
+        layout.add_to_parameter(context, inputs, &self.dweights, &mut gradients[self.weights.kernel.range()]);
         if !needs_dx {
             return Ok(None);
         }

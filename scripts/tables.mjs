@@ -1,0 +1,104 @@
+/**
+ * Puts the measured results of docs/results/ into the tables of README.md: `node scripts/tables.mjs`.
+ *
+ * `reviews.json` is written by bench/reviews.mjs, `platforms.json` by scripts/verify/arm64.sh.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { argv } from 'node:process'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const README = fileURLToPath(new URL('../README.md', import.meta.url))
+const results = name =>
+  JSON.parse(readFileSync(new URL(`../docs/results/${name}.json`, import.meta.url), 'utf8'))
+
+const table = rows =>
+  rows
+    .map((cells, i) => `| ${cells.join(' | ')} |${i === 0 ? `\n|${'---|'.repeat(cells.length)}` : ''}`)
+    .join('\n')
+
+/** `12`, `11 to 13`, of the smallest and the largest. */
+function range(values, show) {
+  const [least, most] = [Math.min(...values), Math.max(...values)].map(show)
+  return least === most ? least : `${least} to ${most}`
+}
+const seconds = value => (value < 10 ? value.toFixed(1) : value.toFixed(0))
+const mean = values => values.reduce((sum, value) => sum + value, 0) / values.length
+
+const NAMES = {
+  article: ({ version }) => `**cellstate ${version}**, \`--recipe article\``,
+  default: ({ version }) => `**cellstate ${version}**, default recipe`,
+  keras: ({ version }) => `Keras ${version.replace(' ', ' on ')}, the same model, padded to the longest text`,
+  keras200: ({ version }) => `Keras ${version.replace(' ', ' on ')}, the same, cut to 200 words`,
+  linear: ({ version }) => `TF-IDF and logistic regression, scikit-learn ${version}`,
+}
+
+function reviews() {
+  const runs = Object.entries(results('reviews').runs)
+  const machines = new Set(runs.map(([, { machine }]) => machine))
+  const rows = runs.map(([name, run], i) => [
+    NAMES[name](run),
+    `${range(run.seconds, seconds)} s`,
+    run.accuracy.length > 1
+      ? `${mean(run.accuracy).toFixed(3)} (${range(run.accuracy, value => value.toFixed(3))})`
+      : run.accuracy[0].toFixed(3),
+    `${run.date} [${i + 1}]`,
+  ])
+  const notes = runs.map(([, run], i) => {
+    const { command, threads, simd, tokensPerSecond, note } = run
+    const speed = tokensPerSecond
+      ? `: ${range(tokensPerSecond, value => `${Math.round(value / 1000)}k`)} tokens/s`
+      : ''
+    return `${i + 1}. \`${command}\`${threads ? ` (${threads} threads, ${simd}${speed})` : ''}${note ? ` (${note})` : ''}`
+  })
+  return [
+    table([['', 'time', 'accuracy', 'measured'], ...rows]),
+    '',
+    `Machine: ${[...machines].join('; ')}. Commands:`,
+    '',
+    ...notes,
+  ].join('\n')
+}
+
+const PLATFORMS = { x64: 'Linux x64, glibc', 'arm64 (qemu)': 'Linux arm64, glibc' }
+
+function rustTests(tests) {
+  const ran = tests.filter(({ result }) => !result.startsWith('not run'))
+  const passed = ran.filter(({ result }) => result === 'passed').length
+  return ran.length === 0 ? 'not run' : `${passed} of ${ran.length} sets passed`
+}
+
+function platforms() {
+  const { date, runs, tests } = results('platforms')
+  const rows = Object.entries(PLATFORMS).map(([key, name]) => {
+    const ran = runs.filter(({ platform, node }) => platform === key && node)
+    const list = of => [...new Set(ran.map(of))].join(', ')
+    const same = ran.every(({ result }) => result === 'same') ? 'the same weights' : '**other weights**'
+    return [
+      name,
+      list(({ level }) => level),
+      list(({ node }) => node.replace(/^v/, '')),
+      `100 training steps with ${list(({ threads }) => threads)} threads: ${same}`,
+      key === 'x64'
+        ? 'all tests of this repository'
+        : `under an emulator, not on such a processor; Rust tests: ${rustTests(tests)}`,
+    ]
+  })
+  return table([
+    ['platform', 'instruction sets', 'Node.js', `\`npm run verify:arm64\`, ${date}`, 'tests'],
+    ...rows,
+    ['Linux with musl, macOS, Windows', '', '', 'not run', 'not run'],
+  ])
+}
+
+/** `text` with every generated part renewed: what stands between `<!-- name -->` and `<!-- /name -->`. */
+export function withTables(text) {
+  const parts = { reviews, platforms }
+  return text.replace(
+    /(<!-- (\w+) -->\n)[\s\S]*?(<!-- \/\2 -->)/g,
+    (_, begin, name, end) => `${begin}${parts[name]()}\n${end}`,
+  )
+}
+
+if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
+  writeFileSync(README, withTables(readFileSync(README, 'utf8')))
+}

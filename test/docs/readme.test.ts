@@ -1,0 +1,162 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { lexer, type Tokens } from 'marked'
+import { describe, expect, it } from 'vitest'
+import { withTables } from '../../scripts/tables.mjs'
+import * as cellstate from '../../src/index.js'
+import { VERSION } from '../../src/native/load.js'
+import { type Block, blocksOf, ROOT, readDocument } from './blocks.js'
+import { compile, execute, kerasBackend } from './sandbox.js'
+
+const readme = readDocument('README.md')
+const blocks = blocksOf('README.md')
+const words = (text: string): number =>
+  text
+    .replace(/^```.*?^```/gms, '')
+    .split(/\s+/)
+    .filter(word => /[\p{L}\p{N}]/u.test(word)).length
+const fence = (block: Block): number =>
+  readme
+    .split('\n')
+    .slice(0, block.line - 1)
+    .join('\n').length
+
+/** Body of the table of a document whose head has these titles. */
+function tableOf(file: string, titles: readonly string[]): string[][] {
+  const tables = lexer(readDocument(file)).filter((token): token is Tokens.Table => token.type === 'table')
+  const table = tables.find(({ header }) => titles.every((title, i) => header[i]?.text === title))
+  return table!.rows.map(row => row.map(cell => cell.text))
+}
+
+/** The cell's code if it is nothing but one piece of code. */
+const codeOf = (cell: string): string | undefined => /^`([^`]+)`$/.exec(cell)?.[1]
+
+describe('README.md', () => {
+  const first = blocks.find(({ language }) => language === 'ts')!
+
+  it('says how to install after at most 60 words, and that it is not published', () => {
+    const install = blocks.find(({ code }) => code === 'npm install cellstate')!
+    expect(words(readme.slice(0, fence(install)))).toBeLessThanOrEqual(60)
+    expect(readme.slice(0, fence(first))).toContain('not published yet')
+  })
+
+  it('gives the two command lines of a clone before the first example', () => {
+    expect(
+      blocks.find(({ code }) => code === 'npm ci && npm run sample\nnpm ci && npm test')!.line,
+    ).toBeLessThan(first.line)
+  })
+
+  it('has its first example after at most 120 words', () => {
+    expect(words(readme.slice(0, fence(first)))).toBeLessThanOrEqual(120)
+  })
+
+  it('has a first example of at most 10 lines that runs, shows its output and needs no file', () => {
+    expect(first.code.split('\n').length).toBeLessThanOrEqual(10)
+    expect(first.marks.has('run')).toBe(true)
+    expect(first.output?.code).not.toContain('…')
+    expect([...first.marks.keys()]).toEqual(['run'])
+  })
+
+  it('has the tables that docs/results/ gives', () => {
+    expect(readme).toBe(withTables(readme))
+    expect(readme.match(/<!-- \w+ -->\n\|/g)).toHaveLength(2)
+  })
+
+  it('shows no result without its machine, date and command', () => {
+    const { runs } = JSON.parse(readFileSync(join(ROOT, 'docs/results/reviews.json'), 'utf8'))
+    expect(Object.keys(runs).length).toBeGreaterThan(0)
+    for (const run of Object.values(runs)) {
+      expect(run).toMatchObject({
+        machine: expect.stringMatching(/, \d+ cores/),
+        date: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
+        command: expect.stringMatching(/^(cellstate|python) /),
+      })
+    }
+  })
+
+  it('names three cases or more in which to use something else', () => {
+    const section = /^## When not to use this\n([\s\S]*?)^## /m.exec(readme)![1]!
+    expect(section.match(/^- \*\*.+?\*\*: /gm)!.length).toBeGreaterThanOrEqual(3)
+  })
+
+  it('says what the package does not do', () => {
+    expect(readme).toMatch(/^## What it does not do/m)
+  })
+
+  it('names things of this package that exist beside those of others', () => {
+    const rows = tableOf('README.md', ['Keras 3', 'TensorFlow.js', 'brain.js', 'cellstate'])
+    const names = rows.flatMap(row => Array.from(row[3]!.matchAll(/`(\w+)`/g), match => match[1]!))
+    expect(names.length).toBeGreaterThanOrEqual(rows.length)
+    const known = new Set([
+      ...Object.keys(cellstate),
+      ...Object.getOwnPropertyNames(cellstate.Model.prototype),
+    ])
+    expect(names.filter(name => !known.has(name))).toEqual([])
+  })
+})
+
+describe('the article', () => {
+  const source = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
+  const script = source('examples/article.ts')
+
+  it('stands in README.md and docs/from-keras.md as in examples/, line breaks aside', () => {
+    const packed = (code: string): string => code.replace(/\s+/g, '').replace(/,(?=[\])}])/g, '')
+    const body = packed(script.replace(/^\/\*\*.*?\*\/\n/s, ''))
+    for (const file of ['README.md', 'docs/from-keras.md']) {
+      const found = blocksOf(file).filter(({ code }) => code.includes('recurrentDropout'))
+      expect(found.map(({ code }) => packed(code))).toEqual([body])
+    }
+    const python = blocksOf('docs/from-keras.md').filter(({ language }) => language === 'python')
+    expect(python.map(({ code }) => `${code}\n`)).toEqual([source('examples/article_keras.py')])
+  })
+})
+
+describe('the table of docs/from-keras.md', () => {
+  const rows = tableOf('docs/from-keras.md', ['Keras', 'cellstate'])
+  const block = (language: string, code: string): Block => ({
+    file: 'docs/from-keras.md',
+    line: 0,
+    language,
+    code,
+    marks: new Map(),
+  })
+
+  it('has a right side that runs', { timeout: 120_000 }, async () => {
+    const lines = rows.flatMap(([, right]) => (codeOf(right!) ? [`console.log(${codeOf(right!)})`] : []))
+    expect(lines.length).toBeGreaterThan(20)
+    const names = Object.keys(cellstate).join(', ')
+    const before = `import { ${names} } from 'cellstate'
+      const texts = ['the food was great', 'the food was awful', 'a b c d', 'the end']
+      const tokenizer = new Tokenizer()
+      const model = sequential([embedding({ inputDim: 9, outputDim: 4 }), lstm({ units: 3 }), dense({ units: 2, activation: 'softmax' })])
+      const examples = [{ input: [1, 2, 3], target: 0 }, { input: [4], target: 1 }]`
+    const typescript = block('ts', `${before}\n${lines.join('\n')}`)
+    const { errors, code } = compile([typescript]).get(typescript)!
+    expect(errors).toEqual([])
+    await execute(typescript, code)
+  })
+
+  it('has a left side that runs where Keras is', { timeout: 300_000 }, async context => {
+    if (!kerasBackend()) return context.skip('there is no Python with Keras (CELLSTATE_PYTHON)')
+    const lines = rows.flatMap(([left]) => codeOf(left!) ?? [])
+    expect(lines.length).toBe(rows.length)
+    const before = `import keras, numpy
+from keras import layers, optimizers
+from keras.src.legacy.preprocessing.text import Tokenizer
+from sklearn.model_selection import train_test_split
+texts = ["the food was great", "the food was awful", "a b c d", "the end"]
+tokenizer = Tokenizer()
+x, y = numpy.array([[1, 2, 3], [0, 0, 4]]), numpy.array([0, 1])
+model = keras.Sequential([layers.Embedding(9, 4), layers.LSTM(3), layers.Dense(2, "softmax")])`
+    const code = `${before}\n${lines.join('\n')}`
+    await execute(block('python', code), code)
+  })
+})
+
+describe('the version', () => {
+  it('is the same in package.json, in the source and in every platform package', () => {
+    const json = (path: string) => JSON.parse(readFileSync(join(ROOT, path), 'utf8'))
+    expect(VERSION).toBe(json('package.json').version)
+    expect(json('npm/linux-x64-gnu/package.json').version).toBe(VERSION)
+  })
+})

@@ -1,0 +1,217 @@
+/** What users may write and what the compiler must refuse; compiled by consumers.test.ts, never run. */
+import {
+  adam,
+  bidirectional,
+  type Callback,
+  CellstateError,
+  type CsvRow,
+  cleanText,
+  Dataset,
+  dense,
+  dropout,
+  type EpochReport,
+  type ErrorCode,
+  embedding,
+  globalAveragePooling,
+  globalMaxPooling,
+  type History,
+  input,
+  type Layer,
+  type Loss,
+  loadModel,
+  lstm,
+  type Model,
+  type ModelOutput,
+  type PaddedSequences,
+  type ParameterValues,
+  type Prediction,
+  padSequences,
+  readCsv,
+  readJsonLines,
+  readText,
+  type StepReport,
+  sequential,
+  splitIndices,
+  TextClassifier,
+  Tokenizer,
+  type TrainingRun,
+  type TrainOptions,
+  train,
+  trainTestSplit,
+} from 'cellstate'
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+/** Compiles only if the two types are the same; the value stands for the first. */
+declare function same<A, B>(value: A, proof: Equal<A, B>): void
+
+export async function labels(): Promise<void> {
+  const rows = readCsv('reviews.csv')
+  for await (const row of rows) same<typeof row, CsvRow>(row, true)
+
+  const literal = await TextClassifier.train(rows, {
+    text: 'text',
+    label: row => (Number(row.stars) > 3 ? 'pos' : 'neg'),
+  })
+  same<typeof literal, TextClassifier<'pos' | 'neg'>>(literal, true)
+  const one = await literal.predict('The food was great!')
+  same<typeof one, Prediction<'pos' | 'neg'>>(one, true)
+  same<typeof one.label, 'pos' | 'neg'>(one.label, true)
+  same<typeof one.probabilities, Record<'pos' | 'neg', number>>(one.probabilities, true)
+  const many = await literal.predict(['The food was great!', 'Never again.'])
+  same<typeof many, Prediction<'pos' | 'neg'>[]>(many, true)
+  same<typeof literal.labels, readonly ('pos' | 'neg')[]>(literal.labels, true)
+  // @ts-expect-error there is no such label
+  one.label === 'neutral'
+  // @ts-expect-error there is no such label
+  one.probabilities.neutral
+
+  const three = await TextClassifier.train([{ words: 'a', kind: 1 }], {
+    text: row => row.words,
+    label: row => (['low', 'middle', 'high'] as const)[row.kind]!,
+  })
+  same<typeof three, TextClassifier<'low' | 'middle' | 'high'>>(three, true)
+
+  const positive = await TextClassifier.train(rows, { text: 'text', label: 'stars', positive: '>3' })
+  same<typeof positive, TextClassifier<'positive' | 'negative'>>(positive, true)
+
+  const column = await TextClassifier.train(rows, { text: 'text', label: 'kind' })
+  same<typeof column, TextClassifier<string>>(column, true)
+
+  const loaded = await TextClassifier.load<'pos' | 'neg'>('model.safetensors', { threads: 2 })
+  same<typeof loaded, TextClassifier<'pos' | 'neg'>>(loaded, true)
+  const unknown = await TextClassifier.load('model.safetensors')
+  same<typeof unknown, TextClassifier<string>>(unknown, true)
+  const { accuracy, loss } = await unknown.evaluate(rows, { text: 'text', label: 'stars', positive: '>3' })
+  same<typeof accuracy, number>(accuracy, true)
+  same<typeof loss, number>(loss, true)
+
+  // @ts-expect-error a label is needed
+  TextClassifier.train(rows, { text: 'text' })
+  // @ts-expect-error the option is epochs
+  TextClassifier.train(rows, { text: 'text', label: 'stars', epoch: 3 })
+  // @ts-expect-error a rule is a text
+  TextClassifier.train(rows, { text: 'text', label: 'stars', positive: 3 })
+  // @ts-expect-error there is no such recipe
+  TextClassifier.train(rows, { text: 'text', label: 'stars', recipe: 'book' })
+  // @ts-expect-error a file is read with readCsv
+  TextClassifier.train('reviews.csv', { text: 'text', label: 'stars' })
+  // @ts-expect-error a text is a string
+  literal.predict(5)
+}
+
+export async function networks(signal: AbortSignal): Promise<void> {
+  const layers: Layer[] = [
+    embedding({ inputDim: 2500, outputDim: 128, dropout: 0.2, name: 'words', trainable: false }),
+    bidirectional(lstm({ units: 64, dropout: 0.2, recurrentDropout: 0.2, returnSequences: true })),
+    globalMaxPooling(),
+    dropout({ rate: 0.3 }),
+    dense({ units: 2, activation: 'softmax' }),
+  ]
+  const model: Model = sequential(layers, { seed: 36, threads: 2, simd: 'scalar' })
+  sequential([input({ features: 7 }), lstm({ units: 8 }), globalAveragePooling(), dense({ units: 1 })])
+
+  const loss: Loss = 'categoricalCrossentropy'
+  const optimizer = adam({ learningRate: 1e-3, globalClipNorm: 1, epsilonMode: 'pytorch' })
+  const callback: Callback = {
+    onEpochEnd(report: EpochReport) {
+      console.log(report.epoch, report.validationLoss?.toFixed(3))
+    },
+  }
+  const options: TrainOptions = { loss, optimizer, callbacks: [callback], signal, metrics: ['accuracy'] }
+  const run: TrainingRun = train(model, [{ input: [1, 2], target: 0, weight: 2 }], options)
+  for await (const step of run) same<typeof step, StepReport>(step, true)
+  const history = await run
+  same<typeof history, History>(history, true)
+
+  const output = await model.predict([[1, 2, 3], Int32Array.of(4)])
+  same<typeof output, ModelOutput>(output, true)
+  await model.predict({ ids: Int32Array.of(1, 2), lengths: [2] })
+  await model.predict({ values: Float32Array.of(1, 2), lengths: Uint32Array.of(2) }, { signal })
+  await model.forward([[1]], { training: true })
+  await model.backward(output.values)
+  const norm = await model.applyGradients(optimizer)
+  same<typeof norm, number>(norm, true)
+  const weights = await model.weights()
+  same<typeof weights, Map<string, ParameterValues>>(weights, true)
+  await model.setWeights(weights)
+  await model.setWeights({ 'dense.bias': Float32Array.of(0, 0) })
+  const evaluation = await model.evaluate(new Dataset([{ input: [[1, 2]], target: [0.5] }]), { loss })
+  same<typeof evaluation.accuracy, number | undefined>(evaluation.accuracy, true)
+  await model.save('model.safetensors')
+  ;(await loadModel('model.safetensors', { allowNonFinite: true })).dispose()
+
+  // @ts-expect-error units are a number
+  lstm({ units: '64' })
+  // @ts-expect-error units are needed
+  lstm({ dropout: 0.2 })
+  // @ts-expect-error the option is recurrentDropout
+  lstm({ units: 64, recurrent_dropout: 0.2 })
+  // @ts-expect-error there is no such activation
+  dense({ units: 2, activation: 'swish' })
+  // @ts-expect-error only recurrent layers have directions
+  bidirectional(dense({ units: 2 }))
+  // @ts-expect-error an embedding says how many ids there are
+  embedding({ outputDim: 128 })
+  // @ts-expect-error layers are in an array
+  sequential(lstm({ units: 64 }))
+  // @ts-expect-error the seed is a number
+  sequential(layers, { seed: 'thirty-six' })
+  // @ts-expect-error the loss is needed
+  train(model, [{ input: [1], target: 0 }], { epochs: 2 })
+  // @ts-expect-error there is no such loss
+  train(model, [{ input: [1], target: 0 }], { loss: 'hinge' })
+  // @ts-expect-error the option is batchSize
+  train(model, [{ input: [1], target: 0 }], { loss, batch: 32 })
+  // @ts-expect-error an example has a target
+  train(model, [{ input: [1] }], { loss })
+  // @ts-expect-error the option is learningRate
+  adam({ lr: 1e-3 })
+  // @ts-expect-error the gradient is a Float32Array
+  model.backward([1, 2])
+  // @ts-expect-error what a model is made of does not change
+  model.seed = 5
+}
+
+export async function data(): Promise<void> {
+  const tokenizer = new Tokenizer({ numWords: 2500, oovToken: '<unknown>' }).fitOnTexts(['a b', ['c', 'd']])
+  same<typeof tokenizer, Tokenizer>(tokenizer, true)
+  const ids = tokenizer.encode(cleanText('A b!', { style: 'article' }))
+  same<typeof ids, number[]>(ids, true)
+  same<Tokenizer, ReturnType<typeof Tokenizer.fromJSON>>(tokenizer, true)
+
+  const whole = padSequences([ids], { maxlen: 4 })
+  same<typeof whole, PaddedSequences<Int32Array>>(whole, true)
+  const real = padSequences([ids], { dtype: 'float32' })
+  same<typeof real, PaddedSequences<Float32Array>>(real, true)
+
+  const [training, test] = trainTestSplit([{ a: 1 }, { a: 2 }], { testSize: 0.5, stratify: row => row.a })
+  same<typeof training, { a: number }[]>(training, true)
+  same<typeof test, { a: number }[]>(test, true)
+  splitIndices(10, { seed: 36 }).train.subarray(1)
+
+  for await (const value of readJsonLines('rows.jsonl', { skipBadRows: true })) void value
+  for await (const line of readText('text.txt')) void line.length
+
+  // @ts-expect-error the option is maxlen
+  padSequences([ids], { maxLen: 4 })
+  // @ts-expect-error there is no such style
+  cleanText('a', { style: 'german' })
+  // @ts-expect-error the option is numWords
+  new Tokenizer({ num_words: 2500 })
+  // @ts-expect-error rows are in an array
+  trainTestSplit('rows')
+}
+
+export function failures(error: unknown): ErrorCode | undefined {
+  if (!(error instanceof CellstateError)) return undefined
+  switch (error.code) {
+    case 'ERR_DATA':
+      return error.fix.length > 0 ? error.code : undefined
+    // @ts-expect-error there is no such code
+    case 'ERR_WEATHER':
+      return undefined
+    default:
+      same<typeof error.where, string | undefined>(error.where, true)
+      return error.code
+  }
+}
