@@ -54,9 +54,11 @@ export {
 } from './model/model.js'
 export type { Evaluation, Loss, Metric, Optimizer, Schedule } from './model/objective.js'
 export type { ComputeOptions } from './native/load.js'
+export type { LinearBaselineResult } from './tasks/linear-baseline.js'
 export {
   type Prediction,
   type Rows,
+  type TextBaselines,
   TextClassifier,
   type TextClassifierOptions,
   type TextColumns,

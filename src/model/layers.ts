@@ -142,12 +142,8 @@ export interface DropoutLayer {
 export interface PoolingLayer {
   /** As in {@link LayerOptions}; absent if not given. */
   readonly name?: string
-<<<<<<< HEAD
-  readonly kind: 'globalAveragePooling' | 'globalMaxPooling' | 'concatPooling'
-=======
   /** Tells it from other layers. */
-  readonly kind: 'globalAveragePooling' | 'globalMaxPooling'
->>>>>>> docs
+  readonly kind: 'globalAveragePooling' | 'globalMaxPooling' | 'concatPooling'
 }
 
 /** A layer of a model: what the functions of this file return, or the same read from JSON. */

@@ -68,6 +68,21 @@ export interface NativeLoaded {
   formatVersion: number
 }
 
+export interface NativeLinearReport {
+  correct: number
+  rows: number
+  iterations: number
+  converged: boolean
+  seconds: number
+}
+
+export declare class NativeLinear {
+  constructor()
+  add(validation: boolean, words: Uint32Array, lengths: Uint32Array, classes: Uint32Array): void
+  fit(vocabulary: number, pairs: boolean): Promise<NativeLinearReport>
+  cancel(): void
+}
+
 export declare class NativeModel {
   constructor(config: string, threads: number, simd: string)
   get config(): string

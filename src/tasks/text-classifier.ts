@@ -1,5 +1,6 @@
 /** Sorts texts into classes: from rows with a text and a label to a model in one call. */
 import {
+  checkBoolean,
   checkChoice,
   checkInteger,
   checkName,
@@ -29,6 +30,8 @@ import { Tokenizer } from '../text/tokenizer.js'
 import type { History } from '../training/history.js'
 import { adam } from '../training/optimizers.js'
 import { type Callback, train } from '../training/train.js'
+import { LinearBaseline, type LinearBaselineResult } from './linear-baseline.js'
+import { Pace } from './pace.js'
 
 /** Rows of any kind, as `readCsv` gives them; not the path of a file. */
 export type Rows<Row> = (Iterable<Row> | AsyncIterable<Row>) & object
@@ -74,6 +77,11 @@ export interface TextClassifierOptions<Row, Label extends string = string>
   epochs?: number | undefined
   /** Examples of a step. Default 32. */
   batchSize?: number | undefined
+  /**
+   * Also fit a linear model on the same training rows (TF-IDF and logistic regression, see
+   * {@link TextBaselines.linear}), on a thread of its own beside the training. Default `true`.
+   */
+  baseline?: boolean | undefined
   /** Stops reading and training; the promise then rejects with its reason. */
   signal?: AbortSignal | undefined
   /** Objects with hooks, see {@link Callback}. Default: none. */
@@ -102,12 +110,26 @@ export interface Prediction<Label extends string = string> {
   probabilities: Record<Label, number>
 }
 
+/** What simpler means reach on the validation rows, in {@link TextTraining.baselines}. */
+export interface TextBaselines {
+  /** Always the most frequent class of the training rows. */
+  majority: { label: string; accuracy: number }
+  /**
+   * Logistic regression on TF-IDF, as scikit-learn's `TfidfVectorizer` and `LogisticRegression` do by default: over
+   * all words that the tokenizer found in the training rows, or over characters and pairs of them. Left out with
+   * `baseline: false`, and above 2,097,152 weights.
+   */
+  linear?: LinearBaselineResult
+}
+
 /** Numbers of a training, in {@link TextClassifier.training}. */
 export interface TextTraining {
   /** How many rows were trained on and validated with. */
   examples: { train: number; validation: number }
   /** Loss and accuracy on the validation rows after the last epoch. */
   validation?: { loss: number; accuracy: number }
+  /** What to compare this accuracy with; `undefined` without validation rows. */
+  baselines?: TextBaselines
   /** Losses and accuracies of all epochs. */
   history: History
 }
@@ -143,8 +165,6 @@ interface Recipe {
 }
 
 const DEFAULT_SEED = 36
-/** A turn for the event loop after so many milliseconds of work. */
-const TURN = 4
 const TEXTS_A_PART = 1024
 const MOST_CLASSES = 10_000
 const LOSS = 'categoricalCrossentropy'
@@ -159,6 +179,7 @@ const OPTIONS = [
   'splitSeed',
   'epochs',
   'batchSize',
+  'baseline',
   'signal',
   'callbacks',
   'threads',
@@ -261,6 +282,7 @@ export class TextClassifier<Label extends string = string> {
     const seed = checkSeed('options.seed', options.seed ?? DEFAULT_SEED)
     const splitSeed = checkSeed('options.splitSeed', options.splitSeed ?? seed)
     const epochs = checkInteger('options.epochs', options.epochs ?? recipe.epochs, 1, 1_000_000)
+    const withLinear = checkBoolean('options.baseline', options.baseline ?? true)
     const signal = checkSignal('options.signal', options.signal)
     const testSize = options.testSize ?? 0.2
     checkNumber('options.testSize', testSize, 'a share below 1 or a number of rows', size => size >= 0)
@@ -289,11 +311,27 @@ export class TextClassifier<Label extends string = string> {
       recipe.layers(recipe.fullVocabulary ? recipe.numWords : vocabulary, labels.length),
       { seed, threads: options.threads, simd: options.simd },
     )
+    const linear = validation && withLinear ? new LinearBaseline(tokenizer) : undefined
     try {
-      const encode = (part: readonly Labelled[], place: string): Promise<Dataset> =>
-        encodeAll(part, place, tokenizer, recipe.clean, labels, signal)
-      const trainingSet = await encode(training, 'rows')
+      const rowsOf = { training: labels.map(() => 0), validation: labels.map(() => 0) }
+      const encode = (part: readonly Labelled[], set: keyof typeof rowsOf): Promise<Dataset> =>
+        encodeAll(
+          part,
+          set === 'training' ? 'rows' : set,
+          tokenizer,
+          recipe.clean,
+          labels,
+          signal,
+          (text, target) => {
+            rowsOf[set][target]!++
+            linear?.add(set, text, target)
+          },
+        )
+      const trainingSet = await encode(training, 'training')
       const validationSet = validation && (await encode(validation, 'validation'))
+      const fitting = linear?.fit(signal)
+      // It is awaited after the training.
+      fitting?.catch(() => {})
       const history = await train(model, trainingSet, {
         loss: LOSS,
         optimizer: recipe.optimizer,
@@ -305,6 +343,7 @@ export class TextClassifier<Label extends string = string> {
         signal,
       })
       const last = history.epochs.at(-1)
+      const fitted = await fitting
       const document: TextDocument = {
         task: 'classify',
         recipe: name,
@@ -320,9 +359,18 @@ export class TextClassifier<Label extends string = string> {
         ...(last?.validationLoss === undefined
           ? {}
           : { validation: { loss: last.validationLoss, accuracy: last.validationAccuracy ?? 0 } }),
+        ...(validation === undefined
+          ? {}
+          : {
+              baselines: {
+                majority: majorityOf(labels, rowsOf.training, rowsOf.validation),
+                ...(fitted === undefined ? {} : { linear: fitted }),
+              },
+            }),
         history,
       })
     } catch (error) {
+      linear?.cancel()
       model.dispose()
       throw error
     }
@@ -459,28 +507,6 @@ export class TextClassifier<Label extends string = string> {
   }
 }
 
-/** Lets other work in every few milliseconds of a long loop, and ends it if it was aborted. */
-class Pace {
-  #last = performance.now()
-  readonly #signal: AbortSignal | undefined
-
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal
-  }
-
-  /** Waits only if it is time to. */
-  turn(): Promise<void> | undefined {
-    this.#signal?.throwIfAborted()
-    if (performance.now() - this.#last < TURN) return undefined
-    return new Promise(resolve =>
-      setImmediate(() => {
-        this.#last = performance.now()
-        resolve()
-      }),
-    )
-  }
-}
-
 function checkColumns(columns: { text?: unknown; label?: unknown; positive?: unknown }): Columns {
   const { text, label, positive } = columns
   for (const [key, from] of Object.entries({ text, label })) {
@@ -584,6 +610,7 @@ async function encodeAll(
   clean: 'unicode' | 'article',
   labels: readonly string[],
   signal: AbortSignal | undefined,
+  onText?: (text: string, target: number) => void,
 ): Promise<Dataset> {
   const classes = new Map(labels.map((label, i) => [label, i]))
   const pace = new Pace(signal)
@@ -602,11 +629,26 @@ async function encodeAll(
           },
         )
       }
-      yield { input: tokenizer.encode(cleanText(text, { style: clean })), target }
+      const cleaned = cleanText(text, { style: clean })
+      onText?.(cleaned, target)
+      yield { input: tokenizer.encode(cleaned), target }
       await pace.turn()
     }
   }
   return await Dataset.from(samples(), { signal })
+}
+
+/** The most frequent class of the training rows, the first of equals, and its share of the validation rows. */
+function majorityOf(
+  labels: readonly string[],
+  training: readonly number[],
+  validation: readonly number[],
+): TextBaselines['majority'] {
+  const best = training.indexOf(Math.max(...training))
+  return {
+    label: labels[best]!,
+    accuracy: validation[best]! / validation.reduce((sum, rows) => sum + rows, 0),
+  }
 }
 
 type Rule = (value: string, where: string) => 'positive' | 'negative'

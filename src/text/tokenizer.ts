@@ -217,6 +217,16 @@ export class Tokenizer {
   }
 
   /**
+   * Positions of all words of a text in {@link Tokenizer.wordIndex}, cut by `numWords` or not; 0 for unknown ones.
+   *
+   * @internal
+   */
+  wordIds(text: string): number[] {
+    const { wordIndex } = this.#indexed()
+    return this.#items(text, 'text').map(word => wordIndex.get(word) ?? 0)
+  }
+
+  /**
    * Ids of every text, as Keras' `texts_to_sequences`.
    *
    * @throws TypeError if `texts` is not iterable or one of them is neither a string nor an array of strings.

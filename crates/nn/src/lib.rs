@@ -11,13 +11,18 @@ mod config;
 mod error;
 mod initializers;
 mod layers;
+mod lbfgs;
+mod linear;
 mod model;
 mod parameters;
 mod schedule;
+mod tf_idf;
 
 pub use batch::{Batch, Output, Targets};
 pub use config::{Activation, Config, LayerConfig, Limits};
 pub use error::Error;
+pub use linear::{Linear, LinearOptions};
 pub use model::{AdamConfig, Evaluation, LayerSummary, Loss, Model, StepReport};
 pub use parameters::View;
 pub use schedule::Schedule;
+pub use tf_idf::Texts;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// The state of a job that its thread, its promise and its hook share.
 pub(crate) struct Job {
-    cancel: AtomicBool,
+    cancel: Arc<AtomicBool>,
     done: Mutex<bool>,
     finished: Condvar,
 }
@@ -48,12 +48,13 @@ where
     T: Send + 'static,
     R: ToNapiValue + 'static,
 {
-    run_on(env, Box::new(work), settle, executor::spawn)
+    run_on(env, Arc::default(), Box::new(work), settle, executor::spawn)
 }
 
-/// As [`run`], with `submit` choosing where the task goes.
+/// As [`run`], with a flag that cancels, and `submit` choosing where the task goes.
 pub(crate) fn run_on<'env, T, R>(
     env: &'env Env,
+    cancel: Arc<AtomicBool>,
     work: Work<T>,
     settle: impl FnOnce(Env, T) -> Result<R> + Send + 'static,
     submit: impl FnOnce(Box<dyn FnOnce() + Send>) -> std::result::Result<(), Box<dyn FnOnce() + Send>>,
@@ -63,7 +64,7 @@ where
     R: ToNapiValue + 'static,
 {
     let (deferred, promise) = env.create_deferred()?;
-    let job = Arc::new(Job { cancel: AtomicBool::new(false), done: Mutex::new(false), finished: Condvar::new() });
+    let job = Arc::new(Job { cancel, done: Mutex::new(false), finished: Condvar::new() });
     let hook = Hook(env.add_env_cleanup_hook(job.clone(), |job| job.stop_and_wait())?);
     let task = Box::new(move || {
         let outcome = if job.cancel.load(Ordering::Relaxed) {

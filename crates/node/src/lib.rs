@@ -6,6 +6,7 @@
 mod executor;
 mod failure;
 mod job;
+pub mod linear;
 pub mod model;
 mod threads;
 

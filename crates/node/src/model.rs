@@ -251,6 +251,7 @@ impl NativeModel {
         let shared = self.shared.clone();
         job::run_on(
             env,
+            Arc::default(),
             Box::new(work),
             |env, (value, grown)| {
                 if grown != 0 {

@@ -1,0 +1,106 @@
+/** Fits logistic regression on TF-IDF to the texts of a classifier: what its network has to beat. */
+import { CellstateError, type ErrorCode } from '../errors.js'
+import { native, nativeCall } from '../native/load.js'
+import type { Tokenizer } from '../text/tokenizer.js'
+
+/** How well the linear model does. */
+export interface LinearBaselineResult {
+  /** Share of the validation rows that it sorts rightly, from 0 to 1. */
+  accuracy: number
+  /** Seconds of weighing, fitting and scoring on one thread; splitting the texts into words is not counted. */
+  seconds: number
+}
+
+/** Words that are handed over at once: less than a millisecond. */
+const WORDS_A_PART = 65_536
+/** A linear model that is too large is left out; the network does not wait for it. */
+const TOO_LARGE: readonly ErrorCode[] = ['ERR_UNSUPPORTED', 'ERR_OUT_OF_MEMORY']
+
+/**
+ * TF-IDF over all words of the tokenizer, `numWords` or not, and logistic regression: scikit-learn's
+ * `TfidfVectorizer` and `LogisticRegression` with their defaults, on the words of the tokenizer. With a tokenizer
+ * of characters the terms are characters and pairs of neighbours.
+ */
+export class LinearBaseline {
+  readonly #tokenizer: Tokenizer
+  readonly #model = new (native().NativeLinear)()
+  readonly #parts = { training: new Part(), validation: new Part() }
+
+  /** @param tokenizer has read the training texts; none is added to it afterwards. */
+  constructor(tokenizer: Tokenizer) {
+    this.#tokenizer = tokenizer
+  }
+
+  /** Adds a cleaned text and the number of its class. */
+  add(set: 'training' | 'validation', text: string, target: number): void {
+    const part = this.#parts[set]
+    part.add(this.#tokenizer.wordIds(text), target)
+    if (part.words >= WORDS_A_PART) this.#hand(set)
+  }
+
+  /**
+   * Fits the training texts and scores the validation texts, on a thread of its own; once.
+   *
+   * @returns `undefined` if the model would have more than 2,097,152 weights or the memory is not there.
+   * @throws the reason of `signal` if it is aborted.
+   */
+  async fit(signal?: AbortSignal): Promise<LinearBaselineResult | undefined> {
+    signal?.throwIfAborted()
+    this.#hand('training')
+    this.#hand('validation')
+    const stop = (): void => this.cancel()
+    signal?.addEventListener('abort', stop, { once: true })
+    try {
+      const { wordIndex, charLevel } = this.#tokenizer
+      const { correct, rows, seconds } = await nativeCall(() =>
+        this.#model.fit(wordIndex.size + 1, charLevel),
+      )
+      return { accuracy: correct / rows, seconds }
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (error instanceof CellstateError && TOO_LARGE.includes(error.code)) return undefined
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', stop)
+    }
+  }
+
+  /** Lets {@link LinearBaseline.fit} reject with `ERR_ABORTED` soon. */
+  cancel(): void {
+    this.#model.cancel()
+  }
+
+  #hand(set: 'training' | 'validation'): void {
+    const { words, lengths, classes } = this.#parts[set].take()
+    this.#model.add(set === 'validation', words, lengths, classes)
+  }
+}
+
+/** Texts on their way to the native side. */
+class Part {
+  #words: number[] = []
+  #lengths: number[] = []
+  #classes: number[] = []
+
+  get words(): number {
+    return this.#words.length
+  }
+
+  add(words: readonly number[], target: number): void {
+    for (const word of words) this.#words.push(word)
+    this.#lengths.push(words.length)
+    this.#classes.push(target)
+  }
+
+  take(): { words: Uint32Array; lengths: Uint32Array; classes: Uint32Array } {
+    const part = {
+      words: Uint32Array.from(this.#words),
+      lengths: Uint32Array.from(this.#lengths),
+      classes: Uint32Array.from(this.#classes),
+    }
+    this.#words = []
+    this.#lengths = []
+    this.#classes = []
+    return part
+  }
+}
