@@ -21,14 +21,14 @@ function range(values, show) {
   const [least, most] = [Math.min(...values), Math.max(...values)].map(show)
   return least === most ? least : `${least} to ${most}`
 }
-const seconds = value => (value < 10 ? value.toFixed(1) : value.toFixed(0))
+const seconds = value => String(Number(value < 10 ? value.toFixed(1) : value.toFixed(0)))
 const mean = values => values.reduce((sum, value) => sum + value, 0) / values.length
 
 const NAMES = {
   article: ({ version }) => `**cellstate ${version}**, \`--recipe article\``,
   default: ({ version }) => `**cellstate ${version}**, default recipe`,
-  keras: ({ version }) => `Keras ${version.replace(' ', ' on ')}, the same model, padded to the longest text`,
-  keras200: ({ version }) => `Keras ${version.replace(' ', ' on ')}, the same, cut to 200 words`,
+  keras: ({ version }) => `Keras ${version.replace(' ', ' with ')}, the same model, padded to the longest text`,
+  keras200: ({ version }) => `Keras ${version.replace(' ', ' with ')}, the same, cut to 200 words`,
   linear: ({ version }) => `TF-IDF and logistic regression, scikit-learn ${version}`,
 }
 
