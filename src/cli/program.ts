@@ -9,6 +9,7 @@ import {
   addColumns,
   addCommon,
   addProgress,
+  type CommonOptions,
   errorJson,
   errorText,
   type Streams,
@@ -196,6 +197,15 @@ function program(streams: Streams, _result: { code: number }, writeOut: (text: s
   addCommon(predict).action(async (model: string, texts: string[], options: PredictCommand) => {
     const { predictCommand } = await import('./predict.js')
     await predictCommand(model, texts, options, streams)
+  })
+
+  const inspect = cellstate
+    .command('inspect')
+    .description('shows layers, tokenizer, labels and training of a model')
+    .argument('<model>', 'file that train or model.save() wrote')
+  addCommon(inspect).action(async (model: string, options: CommonOptions) => {
+    const { inspectCommand } = await import('./inspect.js')
+    await inspectCommand(model, options, streams)
   })
 
   return cellstate
