@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { VERSION } from '../native/load.js'
 import { closest } from '../text/closest.js'
+import type { DemoCommand } from './demo.js'
 import type { EvaluateCommand } from './evaluate.js'
 import { helpText, introduction } from './help.js'
 import { endingSignal, Interruption, nameOf, SIGNAL_CODES } from './interrupt.js'
@@ -152,6 +153,16 @@ function program(streams: Streams, _result: { code: number }, writeOut: (text: s
     .helpCommand(false)
     .showSuggestionAfterError(false)
     .exitOverride()
+
+  const demo = cellstate
+    .command('demo')
+    .description('trains on included made-up reviews, in well below a minute')
+    .option('--out <file>', 'where the model is written', 'demo.safetensors')
+    .option('--seed <n>', 'seed of everything random', wholeNumber(0, MOST_SEED), 36)
+  addCommon(addProgress(demo)).action(async (options: DemoCommand) => {
+    const { demoCommand } = await import('./demo.js')
+    await demoCommand(options, streams)
+  })
 
   const train = cellstate
     .command('train')
