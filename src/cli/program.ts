@@ -9,6 +9,7 @@ import { endingSignal, Interruption, nameOf, SIGNAL_CODES } from './interrupt.js
 import {
   addColumns,
   addCommon,
+  addOutput,
   addProgress,
   type CommonOptions,
   errorJson,
@@ -24,6 +25,7 @@ import type { TrainCommand } from './train.js'
 const DONE = 0
 const FAILED = 1
 const WRONG_USAGE = 2
+const FAULT_FOUND = 4
 const MOST_SEED = 2 ** 32 - 1
 
 /**
@@ -140,7 +142,7 @@ function forFile(word: string, name: string): string[] {
   return /\.safetensors$/i.test(word) ? [`${name} inspect ${word}`] : []
 }
 
-function program(streams: Streams, _result: { code: number }, writeOut: (text: string) => void): Command {
+function program(streams: Streams, result: { code: number }, writeOut: (text: string) => void): Command {
   const name = streams.program?.startsWith('node ') ? 'cellstate' : (streams.program ?? 'cellstate')
   const cellstate = new Command('cellstate')
     .description('trains LSTM networks on the processor, evaluates and uses them')
@@ -219,5 +221,10 @@ function program(streams: Streams, _result: { code: number }, writeOut: (text: s
     await inspectCommand(model, options, streams)
   })
 
+  const doctor = cellstate.command('doctor').description('looks for what can keep this package from working')
+  addOutput(doctor).action(async (options: { json?: boolean }) => {
+    const { doctorCommand } = await import('./doctor/doctor.js')
+    if (!(await doctorCommand(options, streams))) result.code = FAULT_FOUND
+  })
   return cellstate
 }
