@@ -132,14 +132,12 @@ export function reportText(
 ): string {
   const bold = (text: string): string => paint(color?.out)('bold', text)
   const { epochs, bestEpoch: best, validation, examples, verdict } = report
-  const which =
-    best === undefined
-      ? ''
-      : best.epoch === epochs
-        ? epochs === 1
-          ? ''
-          : ', the best one by accuracy'
-        : `; the best was epoch ${best.epoch} with ${percent(best.accuracy)}`
+  const isBest = best === undefined || validation === undefined || best.accuracy <= validation.accuracy
+  const which = isBest
+    ? epochs > 1 && best !== undefined
+      ? '; none was more accurate'
+      : ''
+    : `; the best was epoch ${best.epoch} with ${percent(best.accuracy)}`
   return [
     wrap(`${bold(printable(report.model))} has the weights after epoch ${epochs}${which}`, columns),
     '',

@@ -60,7 +60,7 @@ export async function loadMeasure(): Promise<Measure> {
         if (last === undefined || (last !== '' && width(last) + 1 + width(word) > room)) lines.push(word)
         else lines[lines.length - 1] = `${last} ${word}`
       }
-      return lines.join(`\n${' '.repeat(indent)}`)
+      return lines.map(line => line.trimEnd()).join(`\n${' '.repeat(indent)}`)
     },
   }
 }

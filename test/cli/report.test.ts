@@ -92,6 +92,13 @@ Next:
 `)
   })
 
+  it('does not call an epoch better that was only as accurate', async () => {
+    const equal = { epochs: [epoch(1, 0.9, 0.1), epoch(2, 0.9)], steps: 20, stopped: false }
+    expect(await text({ history: equal })).toMatch(
+      /^m\.safetensors has the weights after epoch 2; none was more/,
+    )
+  })
+
   it('is the same as JSON', async () => {
     expect(await report({ baselines })).toEqual({
       task: 'classify',
