@@ -47,6 +47,7 @@ export {
   loadModel,
   Model,
   type ModelInput,
+  type ModelOrigin,
   type ModelOutput,
   type ParameterValues,
   type SequentialOptions,
@@ -65,6 +66,7 @@ export {
   type TextEvaluateOptions,
   type TextRecipe,
   type TextTraining,
+  type TrainingCard,
 } from './tasks/text-classifier.js'
 export { type CleanTextOptions, cleanText } from './text/clean.js'
 export { type PaddedSequences, type PadSequencesOptions, padSequences } from './text/pad.js'

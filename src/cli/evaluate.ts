@@ -1,6 +1,8 @@
 /** `cellstate evaluate`: loss and accuracy of a saved model on a file of labelled texts. */
 import { TextClassifier } from '../tasks/text-classifier.js'
-import { type CommonOptions, given, readRows, type Streams } from './options.js'
+import { type CommonOptions, given, type Streams } from './options.js'
+import { showStatus } from './progress/show.js'
+import { namedRows } from './rows.js'
 
 /** Options of the command as commander gives them. */
 export interface EvaluateCommand extends CommonOptions {
@@ -16,14 +18,16 @@ export async function evaluateCommand(
   options: EvaluateCommand,
   streams: Streams,
 ): Promise<void> {
-  const rows = readRows(file, streams.signal)
-  const classifier = await TextClassifier.load(path, given({ threads: options.threads }))
+  const { text, label, positive, threads } = options
+  const { signal } = streams
+  const progress = await showStatus(streams)
+  const columns = { '--text': text, '--label': label }
+  const rows = namedRows(file, columns, { signal, progress, next: 'evaluating' })
+  const classifier = await TextClassifier.load(path, given({ threads }))
   const begin = performance.now()
-  const { text, label, positive } = options
-  const result = await classifier.evaluate(rows, {
-    signal: streams.signal,
-    ...given({ text, label, positive }),
-  })
+  const result = await classifier
+    .evaluate(rows, { signal, ...given({ text, label, positive }) })
+    .finally(progress.end)
   const seconds = (performance.now() - begin) / 1000
   const report = {
     task: 'classify',

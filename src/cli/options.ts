@@ -1,9 +1,6 @@
 /** What the commands share: options, where they write, the files they read, and how errors end. */
-import path from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { readCsv } from '../data/csv.js'
-import { readJsonLines } from '../data/json-lines.js'
-import { CellstateError, show } from '../errors.js'
+import { CellstateError } from '../errors.js'
 
 /** Where a command writes, and what ends it. */
 export interface Streams {
@@ -13,10 +10,14 @@ export interface Streams {
   err(text: string): void
   /** Whether standard error is a terminal. */
   readonly terminal: boolean
-  /** Columns of the terminal. */
+  /** Columns of the terminal as it is now. */
   readonly columns: number
-  /** Aborted by Ctrl-C. */
+  /** Aborted by Ctrl-C; the reason is an `Interruption`. */
   readonly signal: AbortSignal
+  /** Which of the two take colours. Default: none. */
+  readonly color?: { readonly out: boolean; readonly err: boolean }
+  /** How the program is called, for commands to copy. Default `cellstate`. */
+  readonly program?: string
 }
 
 /** Options of every command that computes. */
@@ -25,14 +26,31 @@ export interface CommonOptions {
   threads?: number
 }
 
-/** One row of a file. */
-export type FileRow = Record<string, unknown>
+/** Ways to show progress. */
+export const PROGRESS = ['none', 'bar', 'plain', 'json'] as const
+export type ProgressKind = (typeof PROGRESS)[number]
+
+/** Options of every command that trains. */
+export interface ProgressOptions {
+  progress?: ProgressKind
+  quiet?: boolean
+}
 
 const MOST_LINES = 12
 const RULE_EXAMPLES = "'>3', '<=2', '=yes'"
 
-/** A command line is wrong; exit code 2. */
-export class UsageError extends Error {}
+/** A command line is wrong; exit code 2. With a `cause`, that tells what is wrong. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+  readonly code = 'ERR_ARGUMENT'
+  readonly fix: readonly string[]
+
+  constructor(message: string, { fix = [], cause }: { fix?: readonly string[]; cause?: unknown } = {}) {
+    const rows = fix.map((line, i) => `${i === 0 ? '  fix     ' : '          '}${line}`)
+    super(rows.length === 0 ? message : `${message}\n\n${rows.join('\n')}`, { cause })
+    this.fix = fix
+  }
+}
 
 /** Parses a whole number for commander. */
 export function wholeNumber(least: number, most: number): (text: string) => number {
@@ -54,11 +72,24 @@ export function sizeNumber(text: string): number {
   return value
 }
 
+/** Adds the options of every command. */
+export function addOutput(command: Command): Command {
+  return command
+    .option('--json', 'print one JSON document on standard output')
+    .option('--no-color', 'no colours')
+}
+
 /** Adds the options of every command that computes. */
 export function addCommon(command: Command): Command {
-  return command
-    .option('--threads <n>', 'threads that compute (default: physical cores)', wholeNumber(1, 1024))
-    .option('--json', 'print one JSON document on standard output')
+  return addOutput(
+    command.option('--threads <n>', 'threads that compute (default: physical cores)', wholeNumber(1, 1024)),
+  )
+}
+
+/** Adds how progress is shown. */
+export function addProgress(command: Command): Command {
+  const kind = new Option('--progress <kind>', 'progress (default: bar in a terminal, else plain)')
+  return command.addOption(kind.choices(PROGRESS)).option('--quiet', 'nothing on standard error but errors')
 }
 
 /** Adds where text and label are. */
@@ -73,25 +104,6 @@ export function addColumns(command: Command, defaults: boolean): Command {
     .addOption(text)
     .addOption(label)
     .option('--positive <rule>', `two classes by a rule on the label: ${RULE_EXAMPLES}`)
-}
-
-/** The rows of a file, read as its extension says. */
-export function readRows(file: string, signal: AbortSignal): AsyncIterable<FileRow> {
-  const extension = path.extname(file).toLowerCase()
-  switch (extension) {
-    case '.csv':
-    case '.tsv':
-      return readCsv(file, { signal })
-    case '.jsonl':
-      return readJsonLines(file, { signal })
-    default:
-      throw new CellstateError('ERR_UNSUPPORTED', `${file}: rows are not read from files of this kind`, {
-        where: file,
-        got: extension === '' ? 'no extension' : show(extension),
-        needs: '.csv, .tsv or .jsonl',
-        fix: ['rename the file if its name is wrong', 'or export it as CSV'],
-      })
-  }
 }
 
 /** `options` without the entries that are `undefined`, which exact optional properties do not take. */
@@ -114,6 +126,10 @@ export function errorText(error: unknown): string {
 
 /** An error as JSON. */
 export function errorJson(error: unknown): Record<string, unknown> {
+  if (error instanceof UsageError) {
+    const { name, code, message, fix } = error
+    return { name, code, message, fix }
+  }
   if (error instanceof CellstateError) return error.toJSON()
   const { name = 'Error', message = String(error), code } = error as Partial<Error> & { code?: unknown }
   return { name, code, message }

@@ -5,7 +5,10 @@ import { requireColumn } from '../data/columns.js'
 import { CellstateError, show } from '../errors.js'
 import { native, nativeCall } from '../native/load.js'
 import { type Prediction, TextClassifier } from '../tasks/text-classifier.js'
-import { type CommonOptions, given, printable, readRows, type Streams, UsageError } from './options.js'
+import { type CommonOptions, given, printable, type Streams, UsageError } from './options.js'
+import { showStatus } from './progress/show.js'
+import { namedRows } from './rows.js'
+import { count } from './words.js'
 
 /** Options of the command as commander gives them. */
 export interface PredictCommand extends CommonOptions {
@@ -29,8 +32,13 @@ export async function predictCommand(
   if (options.out !== undefined && options.input === undefined) {
     throw new UsageError('--out needs a file to read: --input reviews.csv')
   }
-  const rows = options.input === undefined ? undefined : readRows(options.input, streams.signal)
-  const { out } = options
+  const { input, out } = options
+  const { signal } = streams
+  const progress = await showStatus({ ...streams, terminal: streams.terminal && out !== undefined })
+  const rows =
+    input === undefined
+      ? undefined
+      : namedRows(input, { '--text': options.text }, { signal, progress, next: 'predicting' })
   if (out !== undefined) {
     formatOf(out)
     await nativeCall(() => native().checkWritable(out))
@@ -39,8 +47,17 @@ export async function predictCommand(
   try {
     if (rows === undefined) await predictTexts(classifier, texts, options, streams)
     else if (out === undefined) await predictToOutput(classifier, rows, options, streams)
-    else await predictToFile(classifier, rows, options, out, streams)
+    else {
+      const predicted = await predictToFile(classifier, rows, options, out, signal)
+      progress.end()
+      streams.out(
+        options.json
+          ? `${JSON.stringify({ predictions: predicted, out })}\n`
+          : `${out}: ${count(predicted)} rows\n`,
+      )
+    }
   } finally {
+    progress.end()
     classifier.dispose()
   }
 }
@@ -77,18 +94,18 @@ async function predictToFile(
   rows: AsyncIterable<Record<string, unknown>>,
   options: PredictCommand,
   out: string,
-  streams: Streams,
-): Promise<void> {
+  signal: AbortSignal,
+): Promise<number> {
   const format = formatOf(out)
   const partial = `${out}.${process.pid}.partial`
   let file: FileHandle | undefined
-  let count = 0
+  let predicted = 0
   try {
     file = await open(partial, 'wx')
     if (format !== 'jsonl') await file.write(line(format, undefined))
-    for await (const part of predictRows(classifier, rows, options, streams.signal)) {
+    for await (const part of predictRows(classifier, rows, options, signal)) {
       await file.write(part.map(prediction => line(format, prediction)).join(''))
-      count += part.length
+      predicted += part.length
     }
     await file.close()
     await rename(partial, out)
@@ -103,7 +120,7 @@ async function predictToFile(
       cause: error,
     })
   }
-  streams.out(options.json ? `${JSON.stringify({ predictions: count, out })}\n` : `${out}: ${count} rows\n`)
+  return predicted
 }
 
 /** Predictions of all rows, in their order, some at a time. */

@@ -1,10 +1,17 @@
 /** The command line as a function: arguments in, exit code out. */
 import { Command, CommanderError, Option } from 'commander'
 import { VERSION } from '../native/load.js'
+import { closest } from '../text/closest.js'
+import type { DemoCommand } from './demo.js'
 import type { EvaluateCommand } from './evaluate.js'
+import { helpText, introduction } from './help.js'
+import { endingSignal, Interruption, nameOf, SIGNAL_CODES } from './interrupt.js'
 import {
   addColumns,
   addCommon,
+  addOutput,
+  addProgress,
+  type CommonOptions,
   errorJson,
   errorText,
   type Streams,
@@ -13,91 +20,176 @@ import {
   wholeNumber,
 } from './options.js'
 import type { PredictCommand } from './predict.js'
-import { PROGRESS } from './progress.js'
 import type { TrainCommand } from './train.js'
 
 const DONE = 0
 const FAILED = 1
 const WRONG_USAGE = 2
-const INTERRUPTED = 130
+const FAULT_FOUND = 4
 const MOST_SEED = 2 ** 32 - 1
 
-const EXAMPLES = `
-Examples:
-  cellstate train reviews.csv --text text --label stars --positive '>3' --out sentiment.safetensors
-  cellstate evaluate sentiment.safetensors more-reviews.csv
-  cellstate predict sentiment.safetensors "The food was great!"`
-
 /**
- * Runs one command.
+ * Runs one command. With `--json` exactly one JSON document is written to standard output, whatever happens.
  *
- * @param args arguments without the program's name.
- * @returns 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+ * @param given arguments without the program's name.
+ * @returns 0 done, 1 failed, 2 wrong usage, 4 `doctor` found a fault, 130 ended by Ctrl-C, 143 by SIGTERM.
  */
-export async function run(args: readonly string[], streams: Streams): Promise<number> {
-  const json = args.includes('--json')
+export async function run(given: readonly string[], streams: Streams): Promise<number> {
+  const args = given[0] === 'help' ? [...given.slice(1), '--help'] : given
+  const json = wantsJson(args)
+  const document = (value: object): void => {
+    if (json) streams.out(`${JSON.stringify(value)}\n`)
+  }
+  const result = { code: DONE }
+  const help: string[] = []
+  const cellstate = program(streams, result, json ? text => help.push(text) : streams.out)
   try {
-    await program(streams).parseAsync([...args], { from: 'user' })
-    return DONE
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      if (error.exitCode === 0) return DONE
-      if (json) streams.out(`${JSON.stringify({ error: { name: 'UsageError', message: error.message } })}\n`)
-      return WRONG_USAGE
+    if (args.every(argument => argument === '--json' || argument === '--no-color')) {
+      const text = introduction(streams.program ?? 'cellstate')
+      if (json) document({ version: VERSION, help: text })
+      else streams.out(text)
+      return DONE
     }
-    if (streams.signal.aborted && error === streams.signal.reason) {
-      streams.err('cellstate: interrupted\n')
-      return INTERRUPTED
+    const word = commandWord(args)
+    if (word !== undefined && !cellstate.commands.some(command => command.name() === word)) {
+      throw unknownCommand(word, cellstate, streams.program)
     }
-    streams.err(errorText(error))
-    if (json) streams.out(`${JSON.stringify({ error: errorJson(error) })}\n`)
+    await cellstate.parseAsync([...args], { from: 'user' })
+    return result.code
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && thrown.exitCode === DONE) {
+      document({ version: VERSION, help: help.join('') })
+      return DONE
+    }
+    const error = understood(thrown, cellstate, args, streams)
+    if (error instanceof Interruption) {
+      streams.err(`cellstate: ${error.message}\n`)
+      document({ error })
+      return SIGNAL_CODES[error.signal]
+    }
+    const shown = error instanceof UsageError && error.cause !== undefined ? error.cause : error
+    streams.err(errorText(shown))
+    document({ error: errorJson(shown) })
     const wrongUsage = error instanceof UsageError || (error as { code?: unknown }).code === 'ERR_ARGUMENT'
     return wrongUsage ? WRONG_USAGE : FAILED
   }
 }
 
-function program(streams: Streams): Command {
+/** Whether `--json` is among the options. */
+export function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return (end === -1 ? args : args.slice(0, end)).includes('--json')
+}
+
+/** What was thrown as an error of ours, if it is one of commander or the reason of the signal. */
+function understood(
+  error: unknown,
+  cellstate: Command,
+  args: readonly string[],
+  { signal, program = 'cellstate' }: Streams,
+): unknown {
+  if (error instanceof CommanderError) return usageError(error, cellstate, args, program)
+  if (!signal.aborted || error !== signal.reason) return error
+  const ending = endingSignal(signal)
+  return new Interruption(ending, `stopped by ${nameOf(ending)}: no file was written`)
+}
+
+/** The first word that is no option: options of the program itself take no values. */
+function commandWord(args: readonly string[]): string | undefined {
+  return args.find(argument => !argument.startsWith('-'))
+}
+
+function unknownCommand(word: string, { commands }: Command, name = 'cellstate'): UsageError {
+  const names = commands.map(command => command.name())
+  return new UsageError(`unknown command '${word}'`, {
+    fix: [...forFile(word, name), ...guess(word, names), `all commands: ${name} --help`],
+  })
+}
+
+function usageError(
+  { code, message }: CommanderError,
+  cellstate: Command,
+  args: readonly string[],
+  name: string,
+): UsageError {
+  const word = commandWord(args)
+  const command = cellstate.commands.find(candidate => candidate.name() === word)
+  const help = `${name} ${command === undefined ? '' : `${command.name()} `}--help`
+  const text = message.replace(/^error: /, '')
+  const got = /'([^']*)'/.exec(text)?.[1] ?? ''
+  switch (code) {
+    case 'commander.unknownOption': {
+      const flags = (command ?? cellstate).createHelp().visibleOptions(command ?? cellstate)
+      const names = flags.flatMap(({ long }) => long ?? [])
+      return new UsageError(text, { fix: [...guess(got, names), `all options: ${help}`] })
+    }
+    case 'commander.excessArguments':
+      return new UsageError(text, { fix: ['quote texts with spaces: "…"', `see ${help}`] })
+    default:
+      return new UsageError(text, { fix: [`see ${help}`] })
+  }
+}
+
+/** `did you mean --epochs or --out?`, or nothing. */
+function guess(word: string, names: readonly string[]): string[] {
+  const near = closest(word, names)
+  return near.length === 0 ? [] : [`did you mean ${near.join(' or ')}?`]
+}
+
+/** The command for a file that was given in its place. */
+function forFile(word: string, name: string): string[] {
+  if (/\.(csv|tsv|jsonl)$/i.test(word)) return [`${name} train ${word}`]
+  return /\.safetensors$/i.test(word) ? [`${name} inspect ${word}`] : []
+}
+
+function program(streams: Streams, result: { code: number }, writeOut: (text: string) => void): Command {
+  const name = streams.program?.startsWith('node ') ? 'cellstate' : (streams.program ?? 'cellstate')
   const cellstate = new Command('cellstate')
-    .description('LSTM networks on the CPU: train, evaluate and use them')
-    .version(VERSION)
-    .configureOutput({ writeOut: text => streams.out(text), writeErr: text => streams.err(text) })
+    .description('trains LSTM networks on the processor, evaluates and uses them')
+    .version(VERSION, '-V, --version', 'print the version')
+    .option('--no-color', 'no colours')
+    .usage('<command> [options]')
+    .configureOutput({ writeOut, outputError() {} })
+    .configureHelp({ formatHelp: (command, help) => helpText(command, help, name) })
+    .helpOption('-h, --help', 'print this')
+    .helpCommand(false)
+    .showSuggestionAfterError(false)
     .exitOverride()
-    .addHelpText('after', EXAMPLES)
+
+  const demo = cellstate
+    .command('demo')
+    .description('trains on included made-up reviews, in well below a minute')
+    .option('--out <file>', 'where the model is written', 'demo.safetensors')
+    .option('--seed <n>', 'seed of everything random', wholeNumber(0, MOST_SEED), 36)
+  addCommon(addProgress(demo)).action(async (options: DemoCommand) => {
+    const { demoCommand } = await import('./demo.js')
+    await demoCommand(options, streams)
+  })
 
   const train = cellstate
     .command('train')
-    .description('train a model on the rows of a file (.csv, .tsv, .jsonl)')
-    .argument('<file>', 'rows with a text and a label')
+    .description('trains a classifier of texts on the rows of a file')
+    .argument('<file>', 'rows with a text and a label: .csv, .tsv or .jsonl')
     .addOption(new Option('--task <task>', 'what to learn').choices(['classify']).default('classify'))
     .addOption(
       new Option('--recipe <name>', 'kind of model').choices(['default', 'article']).default('default'),
     )
   addColumns(train, true)
-    .option(
-      '--epochs <n>',
-      'how often all rows come (default: as the recipe says)',
-      wholeNumber(1, 1_000_000),
-    )
+    .option('--epochs <n>', 'how often all rows come (default: by recipe)', wholeNumber(1, 1_000_000))
     .option('--batch-size <n>', 'rows of a step (default: 32)', wholeNumber(1, 2 ** 20))
     .option('--seed <n>', 'seed of weights, dropout and order', wholeNumber(0, MOST_SEED), 36)
     .option('--split-seed <n>', 'seed of the split (default: the seed)', wholeNumber(0, MOST_SEED))
     .option('--test-size <size>', 'share or number of rows that validate (default: 0.2)', sizeNumber)
     .option('--validation <file>', 'rows that validate, instead of a split')
     .option('--out <file>', 'where the model is written', 'model.safetensors')
-    .addOption(
-      new Option(
-        '--progress <kind>',
-        'how progress is shown (default: bar in a terminal, else plain)',
-      ).choices(PROGRESS),
-    )
-  addCommon(train).action(async (file: string, options: TrainCommand) => {
+  addCommon(addProgress(train)).action(async (file: string, options: TrainCommand) => {
     const { trainCommand } = await import('./train.js')
     await trainCommand(file, options, streams)
   })
 
   const evaluate = cellstate
     .command('evaluate')
-    .description('measure loss and accuracy of a model')
+    .description('measures loss and accuracy of a model')
     .argument('<model>', 'file that train wrote')
     .argument('<file>', 'rows with a text and a label')
   addCommon(addColumns(evaluate, false)).action(
@@ -109,15 +201,30 @@ function program(streams: Streams): Command {
 
   const predict = cellstate
     .command('predict')
-    .description('predict the classes of texts')
+    .description('predicts the classes of texts')
     .argument('<model>', 'file that train wrote')
     .argument('[texts...]', 'texts to classify')
     .option('--input <file>', 'take the texts from the rows of a file')
     .option('--text <column>', 'column of the text', 'text')
-    .option('--out <file>', 'write label and probability of every row to a file (.csv, .tsv, .jsonl)')
+    .option('--out <file>', 'write label and probability of every row: .csv, .tsv, .jsonl')
   addCommon(predict).action(async (model: string, texts: string[], options: PredictCommand) => {
     const { predictCommand } = await import('./predict.js')
     await predictCommand(model, texts, options, streams)
+  })
+
+  const inspect = cellstate
+    .command('inspect')
+    .description('shows layers, tokenizer, labels and training of a model')
+    .argument('<model>', 'file that train or model.save() wrote')
+  addCommon(inspect).action(async (model: string, options: CommonOptions) => {
+    const { inspectCommand } = await import('./inspect.js')
+    await inspectCommand(model, options, streams)
+  })
+
+  const doctor = cellstate.command('doctor').description('looks for what can keep this package from working')
+  addOutput(doctor).action(async (options: { json?: boolean }) => {
+    const { doctorCommand } = await import('./doctor/doctor.js')
+    if (!(await doctorCommand(options, streams))) result.code = FAULT_FOUND
   })
   return cellstate
 }

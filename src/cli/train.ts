@@ -1,11 +1,18 @@
 /** `cellstate train`: from a file of labelled texts to a model file. */
+import path from 'node:path'
 import { native, nativeCall } from '../native/load.js'
-import { TextClassifier, type TextRecipe } from '../tasks/text-classifier.js'
-import { type CommonOptions, given, readRows, type Streams, short } from './options.js'
-import { defaultProgress, type Progress, showProgress } from './progress.js'
+import { type Rows, TextClassifier, type TextRecipe } from '../tasks/text-classifier.js'
+import type { Callback } from '../training/train.js'
+import { type EndingSignal, endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
+import { type CommonOptions, given, type ProgressOptions, type Streams, UsageError } from './options.js'
+import { type Progress, showProgress } from './progress/show.js'
+import { nextCommands, reportText, trainReport } from './report.js'
+import { type FileRow, namedRows } from './rows.js'
+import { loadMeasure } from './terminal.js'
+import { count } from './words.js'
 
 /** Options of the command as commander gives them. */
-export interface TrainCommand extends CommonOptions {
+export interface TrainCommand extends CommonOptions, ProgressOptions {
   text: string
   label: string
   positive?: string
@@ -17,68 +24,128 @@ export interface TrainCommand extends CommonOptions {
   testSize?: number
   validation?: string
   out: string
-  progress?: Progress
 }
 
 /** Trains, saves, and prints what came of it. */
 export async function trainCommand(file: string, options: TrainCommand, streams: Streams): Promise<void> {
-  const rows = readRows(file, streams.signal)
-  const validation =
-    options.validation === undefined ? undefined : readRows(options.validation, streams.signal)
-  await nativeCall(() => native().checkWritable(options.out))
-  const progress = showProgress(options.progress ?? defaultProgress(streams), streams)
+  const { classifier, seconds } = await trainOnFile(file, options, streams)
+  const next = nextCommands(options.out, options.validation ?? file, streams.program)
+  const report = await trainReport(classifier, { seconds, out: options.out, next })
+  classifier.dispose()
+  streams.out(options.json ? `${JSON.stringify(report)}\n` : reportText(report, streams, await loadMeasure()))
+}
+
+/** What looks on while {@link trainOnFile} works. */
+export interface Onlooker {
+  /** Called once progress can be shown. */
+  onBegin?(progress: Progress): void
+  /** Called with the training. */
+  callback?(progress: Progress): Callback
+}
+
+/**
+ * Trains on the rows of a file and saves the classifier at `options.out`.
+ *
+ * @throws Interruption if `streams.signal` is aborted: what was trained so far is saved beside `options.out`.
+ */
+export async function trainOnFile(
+  file: string,
+  options: TrainCommand,
+  streams: Streams,
+  onlooker: Onlooker = {},
+): Promise<{ classifier: TextClassifier; seconds: number }> {
+  const { text, label, positive, recipe, epochs, batchSize, seed, splitSeed, testSize, threads, out } =
+    options
+  for (const input of [file, options.validation ?? file]) {
+    if (path.resolve(input) !== path.resolve(out)) continue
+    throw new UsageError(`--out ${out}: the model would replace the rows`, {
+      fix: ['give another name: --out'],
+    })
+  }
   const begin = performance.now()
-  let classifier: TextClassifier
+  let rowCount = 0
+  let validationCount: number | undefined
+  const progress = showProgress(options, {
+    streams,
+    measure: await loadMeasure(),
+    validationRows: training => validationCount ?? Math.max(0, rowCount - training),
+  })
+  const stop = new GracefulStop(streams.signal, () => {
+    const again = endingSignal(streams.signal) === 'SIGINT' ? ' (Ctrl-C again: at once)' : ''
+    progress.status(`stopping after this step${again}`)
+  })
+  const read = (name: string, onRow: (count: number) => void): AsyncIterable<FileRow> =>
+    namedRows(
+      name,
+      { '--text': text, '--label': label },
+      { signal: stop.reading, progress, next: 'preparing', onRow },
+    )
+  const rows = read(file, count => {
+    rowCount = count
+  })
+  const validation: Rows<FileRow> | undefined =
+    options.validation === undefined
+      ? undefined
+      : read(options.validation, count => {
+          validationCount = count
+        })
+  const looking = onlooker.callback?.(progress)
   try {
-    const { text, label, positive, recipe, epochs, batchSize, seed, splitSeed, testSize, threads } = options
-    classifier = await TextClassifier.train(rows, {
+    await nativeCall(() => native().checkWritable(out))
+    onlooker.onBegin?.(progress)
+    const classifier = await TextClassifier.train(rows, {
       text,
       label,
       recipe,
       seed,
       validation,
-      signal: streams.signal,
-      callbacks: progress.callbacks,
+      signal: stop.reading,
+      callbacks: [...(looking ? [looking] : []), ...progress.callbacks, stop.callback],
       ...given({ positive, epochs, batchSize, splitSeed, testSize, threads }),
     })
+    if (streams.signal.aborted) throw await keepInterrupted(classifier, file, options, stop, streams)
+    progress.status(`saving ${out}`)
+    await classifier.save(out)
+    return { classifier, seconds: (performance.now() - begin) / 1000 }
+  } catch (error) {
+    if (error === undefined || error !== streams.signal.reason) throw error
+    throw nothingKept(endingSignal(streams.signal))
   } finally {
     progress.end()
   }
-  const seconds = (performance.now() - begin) / 1000
-  await classifier.save(options.out)
-  const { model, training } = classifier
-  const { history, examples, validation: measured } = training!
-  const trained = history.epochs.reduce((sum, epoch) => sum + epoch.seconds, 0)
-  const tokens = history.epochs.reduce((sum, epoch) => sum + epoch.tokens, 0)
-  const report = {
-    task: 'classify',
-    epochs: history.epochs.length,
-    examples,
-    ...(measured === undefined ? {} : { validation: measured }),
-    seconds,
-    tokensPerSecond: tokens / trained,
-    threads: model.threads,
-    simd: model.simd,
-    precision: 'f32',
-    model: options.out,
-    sha256: await model.sha256(),
-  }
-  classifier.dispose()
-  if (options.json) {
-    streams.out(`${JSON.stringify(report)}\n`)
-    return
-  }
-  const result =
-    measured === undefined
-      ? 'no validation'
-      : `accuracy ${(100 * measured.accuracy).toFixed(2)} %, loss ${measured.loss.toFixed(4)} on ${examples.validation} rows`
-  streams.out(
-    [
-      `${options.out}: ${result}`,
-      `${seconds.toFixed(1)} s, ${short(report.tokensPerSecond)} tokens/s, ${model.threads} threads, ${model.simd}`,
+}
+
+/** Saves what was trained before a signal came, beside the target; the error that says so. */
+async function keepInterrupted(
+  classifier: TextClassifier,
+  file: string,
+  { out, validation }: TrainCommand,
+  { place }: GracefulStop,
+  { signal, program }: Streams,
+): Promise<Interruption> {
+  const ending = endingSignal(signal)
+  const { steps } = classifier.training!.history
+  try {
+    if (place === undefined) return nothingKept(ending)
+    const model = `${out.replace(/\.safetensors$/, '')}.interrupted.safetensors`
+    await classifier.save(model)
+    const next = nextCommands(model, validation ?? file, program)
+    const lines = [
+      `stopped by ${nameOf(ending)} in epoch ${place.epoch} after step ${place.step} of ${place.steps}`,
       '',
-      `cellstate predict ${options.out} "some text"`,
-      '',
-    ].join('\n'),
+      `  kept    ${model}: the weights after ${count(steps)} steps`,
+      `          ${out} was not written`,
+      ...next.map((line, i) => `${i === 0 ? '  next    ' : '          '}${line}`),
+    ]
+    return new Interruption(ending, lines.join('\n'), { epoch: place.epoch, step: place.step, steps, model })
+  } finally {
+    classifier.dispose()
+  }
+}
+
+function nothingKept(ending: EndingSignal): Interruption {
+  return new Interruption(
+    ending,
+    `stopped by ${nameOf(ending)} before the first step was done: nothing was trained, nothing was written`,
   )
 }

@@ -62,6 +62,14 @@ export interface ParameterValues {
   values: Float32Array
 }
 
+/** What a model file tells about itself, in {@link Model.origin}. */
+export interface ModelOrigin {
+  /** Version of this package that wrote the file. */
+  createdBy: string
+  /** Version of the form of the file. */
+  formatVersion: number
+}
+
 /** A layer in {@link Model.layers}. */
 export interface LayerSummary {
   /** Name of the layer, the beginning of its parameters' names. */
@@ -100,13 +108,15 @@ export class Model {
   readonly #native: NativeModel
   readonly #config: { layers: Layer[]; seed: number }
   readonly #documents: Readonly<Record<string, string>>
+  readonly #origin: ModelOrigin | undefined
   #outputs: number | undefined
   #busy = false
   #disposed = false
 
   /** @internal */
-  constructor(handle: NativeModel, documents: Record<string, string>) {
+  constructor(handle: NativeModel, documents: Record<string, string>, origin?: ModelOrigin) {
     this.#native = handle
+    this.#origin = origin && Object.freeze(origin)
     this.#documents = Object.freeze({ ...documents })
     this.#config = JSON.parse(handle.config) as { layers: Layer[]; seed: number }
   }
@@ -134,6 +144,11 @@ export class Model {
   /** JSON texts that were saved with the model, by name; empty for a new model. */
   get documents(): Readonly<Record<string, string>> {
     return this.#documents
+  }
+
+  /** What the file that the model was loaded from tells about itself; `undefined` for a new model. */
+  get origin(): ModelOrigin | undefined {
+    return this.#origin
   }
 
   /** Whether the model is being trained. */
@@ -526,7 +541,8 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
   const loaded = await nativeCall(() =>
     native().loadModelFile(path, compute.threads, compute.simd, allowNonFinite),
   )
-  return new Model(loaded.model, loaded.documents)
+  const { createdBy, formatVersion } = loaded
+  return new Model(loaded.model, loaded.documents, { createdBy, formatVersion })
 }
 
 /** Whether `value` is a list of metrics; the list. */

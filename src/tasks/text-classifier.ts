@@ -15,7 +15,7 @@ import { splitIndices } from '../data/split.js'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
 import { bidirectional, concatPooling, dense, dropout, embedding, type Layer, lstm } from '../model/layers.js'
 import { loadModel, type Model, sequential } from '../model/model.js'
-import type { Evaluation, Optimizer } from '../model/objective.js'
+import type { Evaluation, Loss, Optimizer } from '../model/objective.js'
 import type { ComputeOptions } from '../native/load.js'
 import { cleanText } from '../text/clean.js'
 import { Tokenizer } from '../text/tokenizer.js'
@@ -133,6 +133,37 @@ export interface TextTraining {
   history: History
 }
 
+/**
+ * What a classifier learned from and how, kept in its file. There is no time, machine or number of threads in it: the
+ * same training gives the same file.
+ */
+export interface TrainingCard {
+  task: 'classify'
+  recipe: TextRecipe
+  /** How many rows were trained on and validated with. */
+  examples: { train: number; validation: number }
+  /** Epochs that were finished. */
+  epochs: number
+  /** Steps that were done, those of an unfinished epoch too. */
+  steps: number
+  /** Whether the training was ended before its last epoch. */
+  stopped: boolean
+  /** Examples of a step. */
+  batchSize: number
+  /** Seed of weights, dropout and order. */
+  seed: number
+  /** Seed of the split; missing if the validation rows were given or there were none. */
+  splitSeed?: number
+  /** Share or number of the rows that validated; missing as `splitSeed` is. */
+  testSize?: number
+  optimizer: Optimizer
+  loss: Loss
+  /** Loss and accuracy on the validation rows after the last epoch. */
+  validation?: { loss: number; accuracy: number }
+  /** Accuracy of simpler classifiers on the validation rows. */
+  baselines?: { majority: { label: string; accuracy: number }; linear?: { accuracy: number } }
+}
+
 interface Columns {
   text: string | ((row: never) => unknown)
   label: string | ((row: never) => unknown)
@@ -168,6 +199,7 @@ interface Recipe {
 
 const DEFAULT_SEED = 36
 const TEXTS_A_PART = 1024
+const DEFAULT_BATCH_SIZE = 32
 const MOST_CLASSES = 10_000
 const LOSS = 'categoricalCrossentropy'
 const OPTIONS = [
@@ -243,6 +275,8 @@ export class TextClassifier<Label extends string = string> {
   readonly labels: readonly Label[]
   /** Numbers of the training; `undefined` after loading. */
   readonly training: TextTraining | undefined
+  /** What it learned from and how; `undefined` if the file that it was loaded from does not tell. */
+  readonly card: TrainingCard | undefined
   readonly #document: TextDocument
   readonly #columns: Partial<Columns>
 
@@ -252,11 +286,13 @@ export class TextClassifier<Label extends string = string> {
     labels: readonly Label[],
     document: TextDocument,
     columns: Partial<Columns>,
+    card: TrainingCard | undefined,
     training?: TextTraining,
   ) {
     this.model = model
     this.tokenizer = tokenizer
     this.labels = labels
+    this.card = card
     this.training = training
     this.#document = document
     this.#columns = columns
@@ -291,6 +327,7 @@ export class TextClassifier<Label extends string = string> {
     const splitSeed = checkSeed('options.splitSeed', options.splitSeed ?? seed)
     const epochs = checkInteger('options.epochs', options.epochs ?? recipe.epochs, 1, 1_000_000)
     const withLinear = checkBoolean('options.baseline', options.baseline ?? true)
+    const batchSize = options.batchSize ?? DEFAULT_BATCH_SIZE
     const signal = checkSignal('options.signal', options.signal)
     const testSize = options.testSize ?? 0.2
     checkNumber('options.testSize', testSize, 'a share below 1 or a number of rows', size => size >= 0)
@@ -347,7 +384,7 @@ export class TextClassifier<Label extends string = string> {
       const history = await train(model, trainingSet, {
         loss: LOSS,
         optimizer: recipe.optimizer,
-        batchSize: options.batchSize,
+        batchSize,
         epochs,
         validation: validationSet,
         metrics: ['accuracy'],
@@ -366,7 +403,7 @@ export class TextClassifier<Label extends string = string> {
           ...(columns.positive === undefined ? {} : { positive: columns.positive }),
         },
       }
-      return new TextClassifier(model, tokenizer, labels, document, columns, {
+      const outcome: TextTraining = {
         examples: { train: trainingSet.length, validation: validationSet?.length ?? 0 },
         ...(last?.validationLoss === undefined
           ? {}
@@ -380,7 +417,15 @@ export class TextClassifier<Label extends string = string> {
               },
             }),
         history,
+      }
+      const card = cardOf(outcome, {
+        recipe: name,
+        batchSize,
+        seed,
+        ...(split && { splitSeed, testSize }),
+        optimizer: recipe.optimizer,
       })
+      return new TextClassifier(model, tokenizer, labels, document, columns, card, outcome)
     } catch (error) {
       linear?.cancel()
       model.dispose()
@@ -405,7 +450,8 @@ export class TextClassifier<Label extends string = string> {
       const document = readDocument(path, model.documents)
       const labels = readLabels<Label>(path, model)
       const tokenizer = readTokenizer(path, model.documents)
-      return new TextClassifier<Label>(model, tokenizer, labels, document, document.columns)
+      const card = readCard(path, model.documents)
+      return new TextClassifier<Label>(model, tokenizer, labels, document, document.columns, card)
     } catch (error) {
       model.dispose()
       throw error
@@ -485,7 +531,7 @@ export class TextClassifier<Label extends string = string> {
   }
 
   /**
-   * Writes the classifier into one safetensors file: weights, configuration, tokenizer and labels.
+   * Writes the classifier into one safetensors file: weights, configuration, tokenizer, labels and training card.
    *
    * @throws CellstateError `ERR_FILE` if the file cannot be written.
    */
@@ -494,6 +540,7 @@ export class TextClassifier<Label extends string = string> {
       labels: JSON.stringify(this.labels),
       text: JSON.stringify(this.#document),
       tokenizer: JSON.stringify(this.tokenizer),
+      ...(this.card && { card: JSON.stringify(this.card) }),
     })
   }
 
@@ -700,6 +747,56 @@ function parseRule(rule: string): Rule {
     }
     return holds(number) ? 'positive' : 'negative'
   }
+}
+
+/** The card of a training; of the linear baseline it keeps no seconds. */
+function cardOf(
+  { examples, validation, baselines, history }: TextTraining,
+  settings: Pick<TrainingCard, 'recipe' | 'batchSize' | 'seed' | 'splitSeed' | 'testSize' | 'optimizer'>,
+): TrainingCard {
+  return {
+    task: 'classify',
+    ...settings,
+    examples,
+    epochs: history.epochs.length,
+    steps: history.steps,
+    stopped: history.stopped,
+    loss: LOSS,
+    ...(validation && { validation }),
+    ...(baselines && {
+      baselines: {
+        majority: baselines.majority,
+        ...(baselines.linear && { linear: { accuracy: baselines.linear.accuracy } }),
+      },
+    }),
+  }
+}
+
+function readCard(path: string, documents: Readonly<Record<string, string>>): TrainingCard | undefined {
+  if (!Object.hasOwn(documents, 'card')) return undefined
+  const card = readJson(path, documents, 'card') as Partial<TrainingCard> | null
+  const { examples, validation, baselines, optimizer } = card ?? {}
+  const numbers = [
+    card?.epochs,
+    card?.steps,
+    card?.batchSize,
+    card?.seed,
+    examples?.train,
+    examples?.validation,
+  ]
+  const accuracies = [validation, baselines?.majority, baselines?.linear]
+  if (
+    card?.task !== 'classify' ||
+    !numbers.every(Number.isFinite) ||
+    typeof card.recipe !== 'string' ||
+    typeof card.stopped !== 'boolean' ||
+    typeof card.loss !== 'string' ||
+    typeof optimizer?.kind !== 'string' ||
+    !accuracies.every(entry => entry === undefined || Number.isFinite(entry?.accuracy))
+  ) {
+    throw notAClassifier(path, 'card')
+  }
+  return card as TrainingCard
 }
 
 function readDocument(path: string, documents: Readonly<Record<string, string>>): TextDocument {

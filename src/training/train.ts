@@ -20,7 +20,7 @@ export interface TrainingContext {
   readonly stepsPerEpoch: number
   /** Examples to train on. */
   readonly examples: number
-  /** Ends the run after the current step, as `break` does. */
+  /** Ends the run after the current step, as `break` does. A validation that is going on is given up. */
   stop(): void
 }
 
@@ -149,8 +149,8 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   readonly #model: Model
   readonly #settings: Settings
   readonly #result: Promise<History>
+  readonly #stopping = new AbortController()
   #reports: Reports | undefined
-  #stop = false
   #ended = false
 
   /** @internal */
@@ -208,7 +208,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     result.catch(() => {})
     if (this.#ended) reports.close()
     const finish = async (): Promise<IteratorResult<StepReport, void>> => {
-      this.#stop = true
+      this.#stopping.abort()
       reports.close()
       await result
       return { done: true, value: undefined }
@@ -239,6 +239,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   async #run(data: SampleSource): Promise<History> {
     const { signal, epochs, batchSize, lengthPool, callbacks, seed } = this.#settings
     const model = this.#model
+    const stopping = this.#stopping.signal
     signal?.throwIfAborted()
     const dataset = await Dataset.from(data, { signal })
     if (dataset.length === 0) throw noExamples('train')
@@ -249,14 +250,12 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       epochs,
       stepsPerEpoch: Math.ceil(dataset.length / batchSize),
       examples: dataset.length,
-      stop: () => {
-        this.#stop = true
-      },
+      stop: () => this.#stopping.abort(),
     }
     const history: History = { epochs: [], steps: 0, stopped: false }
     await model.resetOptimizer()
     for (const callback of callbacks) await callback.onTrainBegin?.(context)
-    for (let epoch = 1; epoch <= epochs && !this.#stop; epoch++) {
+    for (let epoch = 1; epoch <= epochs && !stopping.aborted; epoch++) {
       signal?.throwIfAborted()
       for (const callback of callbacks) await callback.onEpochBegin?.(epoch, context)
       const report = await this.#epoch(
@@ -267,7 +266,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
         context,
       )
       if (report === undefined) break
-      if (validation !== undefined && !this.#stop) Object.assign(report, await this.#validate(validation))
+      if (validation !== undefined) Object.assign(report, await this.#validate(validation))
       history.epochs.push(report)
       for (const callback of callbacks) await callback.onEpochEnd?.(report, context)
     }
@@ -290,7 +289,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     const begin = performance.now()
     for (const [i, indices] of batches.entries()) {
       await this.#reports?.room()
-      if (this.#stop) return undefined
+      if (this.#stopping.signal.aborted) return undefined
       signal?.throwIfAborted()
       const learningRate = learningRateAt(
         optimizer.learningRate,
@@ -326,12 +325,20 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     }
   }
 
+  /** Loss and metrics on the validation set; nothing if the run is stopped before they are there. */
   async #validate(validation: Dataset): Promise<Partial<EpochReport>> {
     const { loss, metrics, signal } = this.#settings
-    const result = await this.#model.evaluate(validation, { loss, metrics, signal })
-    return {
-      validationLoss: result.loss,
-      ...(result.accuracy === undefined ? {} : { validationAccuracy: result.accuracy }),
+    const stopping = this.#stopping.signal
+    try {
+      const { loss: validationLoss, accuracy } = await this.#model.evaluate(validation, {
+        loss,
+        metrics,
+        signal: signal ? AbortSignal.any([signal, stopping]) : stopping,
+      })
+      return { validationLoss, ...(accuracy === undefined ? {} : { validationAccuracy: accuracy }) }
+    } catch (error) {
+      if (stopping.aborted && error === stopping.reason) return {}
+      throw error
     }
   }
 }

@@ -1,37 +1,13 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { run } from '../../src/cli/program.js'
 import { reviews, temporaryFolder } from '../reviews.js'
+import { asCsv, cellstate } from './run.js'
 
 const folder = temporaryFolder()
 const csv = join(folder, 'reviews.csv')
 const model = join(folder, 'model.safetensors')
-writeFileSync(
-  csv,
-  `text,stars\n${reviews(200)
-    .map(({ text, stars }) => `"${text}",${stars}\n`)
-    .join('')}`,
-)
-
-async function cellstate(
-  args: string[],
-  signal = new AbortController().signal,
-): Promise<{ code: number; out: string; err: string }> {
-  const text = { out: '', err: '' }
-  const code = await run(args, {
-    out: part => {
-      text.out += part
-    },
-    err: part => {
-      text.err += part
-    },
-    terminal: false,
-    columns: 80,
-    signal,
-  })
-  return { code, ...text }
-}
+writeFileSync(csv, asCsv(reviews(200)))
 
 const columns = ['--text', 'text', '--label', 'stars', '--positive', '>3']
 
@@ -49,8 +25,10 @@ describe('the command line', () => {
       sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
     })
     expect(report.validation.accuracy).toBeGreaterThan(0.9)
-    expect(trained.err.trimEnd().split('\n')).toHaveLength(12)
-    expect(trained.err).toMatch(/^epoch=1\/12 loss=\d\.\d{4} accuracy=/)
+    expect(report.bestEpoch.accuracy).toBeGreaterThanOrEqual(report.validation.accuracy)
+    const epochs = trained.err.split('\n').filter(line => line.includes('val_loss='))
+    expect(epochs).toHaveLength(12)
+    expect(epochs[0]).toMatch(/^epoch=1\/12 loss=\d\.\d{4} accuracy=/)
 
     const evaluated = await cellstate(['evaluate', model, csv, '--json'])
     expect(evaluated).toMatchObject({ code: 0, err: '' })
@@ -70,26 +48,92 @@ describe('the command line', () => {
   })
 
   it('ends with 2 at wrong usage and does nothing', async () => {
-    const wrong = await cellstate(['train', csv, '--epoch', '3'])
-    expect(wrong).toMatchObject({ code: 2, out: '' })
-    expect(wrong.err).toContain('Did you mean --epochs?')
-    expect(await cellstate(['trian'])).toMatchObject({
-      code: 2,
-      err: expect.stringContaining('Did you mean train?'),
-    })
-    expect(await cellstate(['train', csv, '--epochs', 'many'])).toMatchObject({ code: 2 })
-    expect(await cellstate(['predict', model])).toMatchObject({ code: 2, out: '' })
-    expect((await cellstate(['train', csv, ...columns, '--positive', '>x'])).code).toBe(2)
+    const out = join(folder, 'nothing.safetensors')
+    const wrong = [
+      ['train', csv, '--epochs', 'many'],
+      ['train', csv, ...columns, '--positive', '>x'],
+      ['train', csv, ...columns, '--label', 'star'],
+      ['train', csv, ...columns, '--recipe', 'best'],
+      ['train'],
+    ]
+    for (const args of wrong) {
+      expect(await cellstate([...args, '--out', out]), args.join(' ')).toMatchObject({ code: 2, out: '' })
+    }
+    expect(await cellstate(['predict', out])).toMatchObject({ code: 2, out: '' })
+    expect(await cellstate(['predict', model, '--input', csv, '--text', 'txt'])).toMatchObject({ code: 2 })
+    expect(existsSync(out)).toBe(false)
+  })
+
+  it('names the commands, options and columns that were meant', async () => {
+    const meant = async (...args: string[]): Promise<string> => (await cellstate(args)).err
+    expect(await meant('trian')).toContain('did you mean train?')
+    expect(await meant('train', csv, '--epoch', '3')).toContain('did you mean --epochs?')
+    expect(await meant('train', csv, '--labels', 'stars')).toContain('did you mean --label?')
+    expect(await meant('train', csv, '--label', 'star')).toContain('did you mean "stars"?')
+    expect(await meant('evaluate', model, csv, '--text', 'txet')).toContain('did you mean "text"?')
+    expect(await meant('train', csv)).toContain('--label stars')
+    expect(await meant('reviews.csv')).toContain('cellstate train reviews.csv')
+    expect(await meant('xyzzyx')).not.toContain('did you mean')
+    const [names] = /--\w+(?: or --\w+)*\?/.exec(await meant('train', csv, '--te')) ?? ['']
+    expect(names.split(' or ').length).toBeLessThanOrEqual(3)
   })
 
   it('ends with 1 at a failure, told in at most twelve lines', async () => {
-    const missing = await cellstate(['train', csv, '--label', 'star', '--out', model, '--json'])
-    expect(missing.code).toBe(1)
-    expect(missing.err).toContain('did you mean "stars"?')
-    expect(missing.err.trimEnd().split('\n').length).toBeLessThanOrEqual(12)
-    expect(JSON.parse(missing.out)).toMatchObject({ error: { code: 'ERR_DATA' } })
-    expect((await cellstate(['train', join(folder, 'missing.csv'), '--out', model])).code).toBe(1)
-    expect((await cellstate(['evaluate', csv, csv])).code).toBe(1)
+    const text = join(folder, 'reviews.txt')
+    writeFileSync(text, 'great')
+    for (const args of [
+      ['train', join(folder, 'missing.csv'), ...columns],
+      ['train', text, ...columns],
+      ['train', csv, ...columns, '--positive', '>9'],
+      ['evaluate', csv, csv],
+      ['inspect', csv],
+    ]) {
+      const { code, out, err } = await cellstate(args)
+      expect({ code, out }, args.join(' ')).toEqual({ code: 1, out: '' })
+      expect(err.trimEnd().split('\n').length).toBeLessThanOrEqual(12)
+      expect(err).toMatch(/^cellstate: .*\[ERR_\w+\]/)
+    }
+  })
+
+  it('prints exactly one JSON document on standard output, whatever happens', async () => {
+    const cases: [code: number, ...args: string[]][] = [
+      [0],
+      [0, '--help'],
+      [0, 'train', '--help'],
+      [0, '--version'],
+      [2, 'trian'],
+      [2, 'train'],
+      [2, 'train', csv, '--epoch', '3'],
+      [2, 'train', csv, '--label', 'star'],
+      [1, 'train', join(folder, 'missing.csv')],
+      [0, 'train', csv, ...columns, '--epochs', '1', '--out', model],
+      [0, 'train', csv, ...columns, '--epochs', '1', '--out', model, '--quiet'],
+      [0, 'train', csv, ...columns, '--epochs', '1', '--out', model, '--progress', 'json'],
+      [0, 'evaluate', model, csv],
+      [1, 'evaluate', csv, csv],
+      [0, 'predict', model, 'great'],
+      [0, 'predict', model, 'great', 'awful'],
+      [0, 'predict', model, '--input', csv],
+      [2, 'predict', model],
+      [0, 'inspect', model],
+      [1, 'inspect', csv],
+      [0, 'doctor'],
+    ]
+    for (const [code, ...args] of cases) {
+      const result = await cellstate([...args, '--json'])
+      expect(result.code, args.join(' ')).toBe(code)
+      expect(result.out.endsWith('\n')).toBe(true)
+      const document = JSON.parse(result.out)
+      if (code !== 0) expect(document.error.message).toEqual(expect.any(String))
+    }
+    const aborted = await cellstate(['train', csv, ...columns, '--json'], AbortSignal.abort())
+    expect(JSON.parse(aborted.out)).toMatchObject({ error: { code: 'ERR_ABORTED', kept: null } })
+  })
+
+  it('writes nothing but errors to standard error with --quiet', async () => {
+    const quiet = await cellstate(['train', csv, ...columns, '--epochs', '1', '--out', model, '--quiet'])
+    expect(quiet).toMatchObject({ code: 0, err: '' })
+    expect((await cellstate(['train', 'missing.csv', '--quiet'])).err).toContain('ERR_FILE')
   })
 
   it('finds out before the training that the model cannot be written', async () => {
@@ -98,22 +142,9 @@ describe('the command line', () => {
     expect(result).toMatchObject({ code: 1, err: expect.stringContaining('ERR_FILE') })
   })
 
-  it('ends with 130 when interrupted and writes no model', async () => {
-    const out = join(folder, 'never.safetensors')
-    const result = await cellstate(['train', csv, ...columns, '--out', out], AbortSignal.abort())
-    expect(result).toMatchObject({ code: 130, out: '' })
-    expect(existsSync(out)).toBe(false)
-  })
-
-  it('shows help and version on standard output', async () => {
-    const help = await cellstate(['--help'])
-    expect(help).toMatchObject({ code: 0, err: '' })
-    expect(help.out).toContain('Examples:')
-    expect(await cellstate(['--version'])).toMatchObject({ code: 0, out: '0.1.0\n' })
-    for (const command of ['train', 'evaluate', 'predict']) {
-      const { out, code } = await cellstate([command, '--help'])
-      expect(code).toBe(0)
-      expect(out.split('\n').length).toBeLessThanOrEqual(40)
-    }
+  it('does not replace the rows by the model', async () => {
+    const before = readFileSync(csv, 'utf8')
+    expect(await cellstate(['train', csv, ...columns, '--out', csv])).toMatchObject({ code: 2 })
+    expect(readFileSync(csv, 'utf8')).toBe(before)
   })
 })

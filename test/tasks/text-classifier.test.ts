@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, expectTypeOf, it } from 'vitest'
+import { loadModel } from '../../src/model/model.js'
 import { TextClassifier } from '../../src/tasks/text-classifier.js'
 import { type Review, reviews, temporaryFolder } from '../reviews.js'
 
@@ -56,6 +58,63 @@ describe('TextClassifier', () => {
     })
     expect(classifier.tokenizer.wordIndex.has('unheard')).toBe(false)
     expect(classifier.training!.examples).toEqual({ train: 20, validation: 1 })
+  })
+
+  it('keeps in its file what it learned from and how, and nothing that differs from run to run', async () => {
+    const options = {
+      text: 'text',
+      label: 'stars',
+      positive: '>3',
+      epochs: 2,
+      seed: 3,
+      splitSeed: 4,
+    } as const
+    const paths = [join(folder, 'first.safetensors'), join(folder, 'second.safetensors')]
+    for (const [i, path] of paths.entries()) {
+      const classifier = await TextClassifier.train(reviews(100), { ...options, threads: i + 1 })
+      await classifier.save(path)
+      const loaded = await TextClassifier.load(path)
+      expect(loaded.card).toEqual(classifier.card)
+      expect(loaded.card).toMatchObject({
+        task: 'classify',
+        recipe: 'default',
+        examples: { train: 80, validation: 20 },
+        epochs: 2,
+        steps: 6,
+        stopped: false,
+        batchSize: 32,
+        seed: 3,
+        splitSeed: 4,
+        testSize: 0.2,
+        optimizer: { kind: 'adam' },
+        loss: 'categoricalCrossentropy',
+        validation: { accuracy: expect.any(Number), loss: expect.any(Number) },
+      })
+      await loaded.save(path)
+    }
+    expect(readFileSync(paths[0]!).equals(readFileSync(paths[1]!))).toBe(true)
+  })
+
+  it('loads without a card, but not with one that is none', async () => {
+    const classifier = await TextClassifier.train(reviews(20), { text: 'text', label: 'stars', testSize: 0 })
+    const path = join(folder, 'card.safetensors')
+    await classifier.save(path)
+    const documents = (await loadModel(path)).documents
+    expect(classifier.card).not.toHaveProperty('splitSeed')
+    const { card, ...others } = documents
+    await classifier.model.save(path, others)
+    expect((await TextClassifier.load(path)).card).toBeUndefined()
+    const broken = [
+      'null',
+      '[]',
+      '{}',
+      '{"task":"classify"}',
+      card!.replace('"stopped":false', '"stopped":0'),
+    ]
+    for (const text of broken) {
+      await classifier.model.save(path, { ...others, card: text })
+      await expect(TextClassifier.load(path), text).rejects.toMatchObject({ code: 'ERR_MODEL_FILE' })
+    }
   })
 
   it('says what is wrong with the data', async () => {

@@ -151,6 +151,24 @@ describe('train', () => {
     expect(history.epochs).toHaveLength(2)
   })
 
+  it('gives up the validation when it is stopped meanwhile', async () => {
+    const history = await train(smallModel(), examples(40), {
+      ...options,
+      epochs: 2,
+      validation: examples(40_000),
+      callbacks: [
+        {
+          onStepEnd({ step, steps }, context) {
+            if (step === steps) setImmediate(() => context.stop())
+          },
+        },
+      ],
+    })
+    expect(history).toMatchObject({ steps: 5, stopped: true })
+    expect(history.epochs).toHaveLength(1)
+    expect(history.epochs[0]).not.toHaveProperty('validationLoss')
+  })
+
   it('refuses a second loop', async () => {
     const run = train(smallModel(), examples(16), options)
     for await (const _ of run) {

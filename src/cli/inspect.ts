@@ -1,0 +1,190 @@
+/** `cellstate inspect`: what is in a model file. */
+import { stat } from 'node:fs/promises'
+import { loadModel, type Model } from '../model/model.js'
+import { TextClassifier, type TrainingCard } from '../tasks/text-classifier.js'
+import type { Tokenizer } from '../text/tokenizer.js'
+import { type CommonOptions, given, printable, type Streams } from './options.js'
+import { loadMeasure, type Measure, paint } from './terminal.js'
+import { bytes, count, percent } from './words.js'
+
+/** The document as `--json` prints it. */
+export interface Inspection {
+  model: string
+  bytes: number
+  formatVersion: number
+  createdBy: string
+  /** SHA-256 over the parameters, as `train` prints it. */
+  sha256: string
+  parameters: number
+  layers: { name: string; kind: string; outputShape: readonly (number | null)[]; parameters: number }[]
+  /** `null` if the model is not a text classifier. */
+  labels: readonly string[] | null
+  tokenizer: {
+    kind: 'word' | 'character'
+    words: number
+    numWords: number | null
+    oovToken: string | null
+    lower: boolean
+    documents: number
+  } | null
+  /** What the model learned from and how; `null` if the file does not tell. */
+  card: TrainingCard | null
+  /** Names of the JSON texts in the file. */
+  documents: string[]
+}
+
+const TEXT_DOCUMENTS = ['labels', 'text', 'tokenizer']
+const HEADING = 12
+
+/** Loads the model and prints what it is. */
+export async function inspectCommand(file: string, options: CommonOptions, streams: Streams): Promise<void> {
+  const compute = given({ threads: options.threads })
+  const model = await loadModel(file, compute)
+  const isClassifier = TEXT_DOCUMENTS.every(name => Object.hasOwn(model.documents, name))
+  const classifier = isClassifier ? await TextClassifier.load(file, compute) : undefined
+  const inspection = await inspect(file, model, classifier)
+  if (options.json) streams.out(`${JSON.stringify(inspection)}\n`)
+  else streams.out(inspectionText(inspection, model, await loadMeasure(), streams))
+  classifier?.dispose()
+  model.dispose()
+}
+
+async function inspect(
+  file: string,
+  model: Model,
+  classifier: TextClassifier | undefined,
+): Promise<Inspection> {
+  return {
+    model: file,
+    bytes: (await stat(file)).size,
+    formatVersion: model.origin!.formatVersion,
+    createdBy: model.origin!.createdBy,
+    sha256: await model.sha256(),
+    parameters: model.parameterCount,
+    layers: model.layers.map(layer => ({ ...layer })),
+    labels: classifier?.labels ?? null,
+    tokenizer: classifier ? tokenizerFacts(classifier.tokenizer) : null,
+    card: classifier?.card ?? null,
+    documents: Object.keys(model.documents).sort(),
+  }
+}
+
+function tokenizerFacts({
+  charLevel,
+  wordIndex,
+  numWords,
+  oovToken,
+  lower,
+  documentCount,
+}: Tokenizer): Inspection['tokenizer'] {
+  return {
+    kind: charLevel ? 'character' : 'word',
+    words: wordIndex.size,
+    numWords: numWords ?? null,
+    oovToken: oovToken ?? null,
+    lower,
+    documents: documentCount,
+  }
+}
+
+function inspectionText(
+  inspection: Inspection,
+  model: Model,
+  measure: Measure,
+  { color, columns }: Streams,
+): string {
+  const bold = (text: string): string => paint(color?.out)('bold', text)
+  const { labels, tokenizer, card } = inspection
+  const rows: [string, string][] = [
+    [
+      'file',
+      `${bytes(inspection.bytes)}, format ${inspection.formatVersion}, written by cellstate ${inspection.createdBy}`,
+    ],
+    ['sha256', inspection.sha256],
+  ]
+  const learned: [string, string][] = []
+  if (labels !== null) learned.push(['labels', `${labels.length}: ${labels.map(printable).join(', ')}`])
+  if (tokenizer !== null) learned.push(['tokenizer', tokenizerText(tokenizer)])
+  if (card !== null) learned.push(...cardRows(card))
+  if (labels === null) {
+    const names = inspection.documents.map(printable).join(', ')
+    learned.push(['documents', names === '' ? 'none: weights and layers only' : names])
+  } else if (card === null) {
+    learned.push(['training', 'the file does not tell'])
+  }
+  const line = ([name, text]: [string, string]): string =>
+    measure.wrap(`${name.padEnd(HEADING)}${text}`, columns, HEADING)
+  return [
+    bold(printable(inspection.model)),
+    ...rows.map(line),
+    '',
+    architecture(model, columns, measure),
+    '',
+    ...learned.map(line),
+    '',
+  ].join('\n')
+}
+
+function tokenizerText({
+  kind,
+  words,
+  numWords,
+  oovToken,
+  lower,
+  documents,
+}: NonNullable<Inspection['tokenizer']>): string {
+  return [
+    `${count(words)} ${kind}s of ${count(documents)} texts`,
+    ...(numWords === null || numWords === 0 ? [] : [`ids below ${count(numWords)}`]),
+    oovToken === null
+      ? 'unknown ones are dropped'
+      : `unknown ones are ${printable(JSON.stringify(oovToken))}`,
+    lower ? 'lower case' : 'case kept',
+  ].join(', ')
+}
+
+function cardRows(card: TrainingCard): [string, string][] {
+  const { examples, validation, baselines, optimizer } = card
+  const { kind, ...rates } = optimizer
+  const options = Object.entries(rates).map(([name, value]) => `${name} ${String(value)}`)
+  const rows: [string, string][] = [
+    [
+      'training',
+      [
+        `recipe ${card.recipe}`,
+        `${count(examples.train)} rows`,
+        `${card.epochs} epochs, ${count(card.steps)} steps of ${card.batchSize}${card.stopped ? ', stopped early' : ''}`,
+        `seed ${card.seed}`,
+        ...(card.testSize === undefined ? [] : [`test size ${card.testSize}, split seed ${card.splitSeed}`]),
+      ].join('; '),
+    ],
+    ['loss', card.loss],
+    ['optimizer', [kind, ...options].join(', ')],
+  ]
+  if (validation !== undefined) {
+    const { accuracy, loss } = validation
+    rows.push([
+      'validation',
+      `accuracy ${percent(accuracy)}, loss ${loss.toFixed(4)} on ${count(examples.validation)} rows`,
+    ])
+  }
+  if (baselines !== undefined) {
+    const { majority, linear } = baselines
+    rows.push([
+      'baselines',
+      `${linear === undefined ? '' : `bag of words ${percent(linear.accuracy)}, `}always "${majority.label}" ${percent(majority.accuracy)}`,
+    ])
+  }
+  return rows.map(([name, text]) => [name, printable(text)])
+}
+
+/** The layers as a table, or in a terminal that is too narrow for it, as lines. */
+export function architecture(model: Model, columns: number, measure: Measure): string {
+  const table = model.summary()
+  if (table.split('\n').every(line => measure.width(line) < columns)) return table
+  const lines = model.layers.map(
+    ({ name, kind, outputShape, parameters }) =>
+      `${name === kind ? name : `${name} (${kind})`}: ${outputShape.map(size => size ?? 'None').join(' × ')}, ${count(parameters)} parameters`,
+  )
+  return [...lines, `Total params: ${count(model.parameterCount)}`].join('\n')
+}

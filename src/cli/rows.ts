@@ -1,0 +1,96 @@
+/** Reads the rows of the files that a command line names. */
+import path from 'node:path'
+import { listed } from '../data/columns.js'
+import { readCsv } from '../data/csv.js'
+import { readJsonLines } from '../data/json-lines.js'
+import { CellstateError, show } from '../errors.js'
+import { didYouMean } from '../text/closest.js'
+import { UsageError } from './options.js'
+import type { Progress } from './progress/show.js'
+import { quoted } from './shell.js'
+import { count } from './words.js'
+
+/** One row of a file. */
+export type FileRow = Record<string, unknown>
+
+/** The rows of a file, read as its extension says. */
+function readRows(file: string, signal: AbortSignal): AsyncIterable<FileRow> {
+  const extension = path.extname(file).toLowerCase()
+  switch (extension) {
+    case '.csv':
+    case '.tsv':
+      return readCsv(file, { signal })
+    case '.jsonl':
+      return readJsonLines(file, { signal })
+    default:
+      throw new CellstateError('ERR_UNSUPPORTED', `${file}: rows are not read from files of this kind`, {
+        where: file,
+        got: extension === '' ? 'no extension' : show(extension),
+        needs: '.csv, .tsv or .jsonl',
+        fix: ['rename the file if its name is wrong', 'or export it as CSV'],
+      })
+  }
+}
+
+/** Columns that a command line names, by the option that does: `--text`, `--label`. */
+export type NamedColumns = Readonly<Record<`--${string}`, string | undefined>>
+
+/** Who follows while rows are read. */
+export interface ReadingSettings {
+  signal: AbortSignal
+  /** Says how many rows were read so far. */
+  progress: Progress
+  /** What is done with the rows when all of them were read: `preparing`. */
+  next: string
+  /** Called with the number of rows that were read so far. */
+  onRow?(count: number): void
+}
+
+/**
+ * The rows of a file, once the first of them has the columns that the command line names.
+ *
+ * @throws CellstateError `ERR_UNSUPPORTED` at once for a file of another kind; while looping, UsageError if a column
+ *   is missing, and what the reader throws.
+ */
+export function namedRows(
+  file: string,
+  columns: NamedColumns,
+  settings: ReadingSettings,
+): AsyncIterable<FileRow> {
+  return checkedRows(readRows(file, settings.signal), file, columns, settings)
+}
+
+async function* checkedRows(
+  rows: AsyncIterable<FileRow>,
+  file: string,
+  columns: NamedColumns,
+  { progress, next, onRow }: ReadingSettings,
+): AsyncGenerator<FileRow> {
+  const name = path.basename(file)
+  let total = 0
+  progress.status(() => `reading ${name}${total === 0 ? '' : `: ${count(total)} rows`}`)
+  for await (const row of rows) {
+    if (total === 0) checkColumns(row, file, columns)
+    total++
+    onRow?.(total)
+    yield row
+  }
+  progress.status(`${next} ${count(total)} rows of ${name}`)
+}
+
+function checkColumns(row: FileRow, file: string, columns: NamedColumns): void {
+  const names = Object.keys(row)
+  const free = names.filter(name => !Object.values(columns).includes(name))
+  for (const [option, column] of Object.entries(columns)) {
+    if (column === undefined || names.includes(column)) continue
+    const near = didYouMean(column, names)
+    const only = free.length === 1 ? `${option} ${quoted(free[0]!)}` : `${option} <column>`
+    const cause = new CellstateError('ERR_DATA', `${file}: there is no column ${show(column)}`, {
+      where: file,
+      got: listed(names),
+      needs: `a column ${show(column)}, or the name of another: ${option}`,
+      fix: [...(near === undefined ? [] : [near]), only],
+    })
+    throw new UsageError(cause.message, { cause })
+  }
+}

@@ -1,0 +1,82 @@
+import { mkdtempSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { temporaryFolder } from '../reviews.js'
+import { inTerminal, NO_TERMINAL } from './pseudo-terminal.js'
+import { cellstateProcess } from './run.js'
+
+const root = temporaryFolder()
+const LONG = 300_000
+
+describe('cellstate demo', () => {
+  it(
+    'prints one document with the accuracies, and writes the model into the folder',
+    async () => {
+      const cwd = mkdtempSync(join(root, 'demo-'))
+      const { code, out, err } = await cellstateProcess(['demo', '--json'], { cwd })
+      expect(code).toBe(0)
+      const report = JSON.parse(out)
+      expect(report).toMatchObject({ task: 'demo', model: 'demo.safetensors', seconds: expect.any(Number) })
+      expect(report.lstm).toBeGreaterThan(0.9)
+      for (const baseline of ['majority', 'bagOfWords']) {
+        expect(report).toHaveProperty(baseline)
+        if (report[baseline] !== null) expect(report.lstm).toBeGreaterThan(report[baseline])
+      }
+      expect(report.predictions.map(({ label }: { label: string }) => label)).toEqual([
+        'positive',
+        'negative',
+        'positive',
+      ])
+      expect(readdirSync(cwd)).toEqual(['demo.safetensors'])
+      expect(err.replaceAll(/\s+/g, ' ')).toContain(
+        'made up by this project from a seeded grammar (MIT licence)',
+      )
+      expect(err).toContain('Total params')
+    },
+    LONG,
+  )
+
+  it.skipIf(NO_TERMINAL)(
+    'shows in a terminal what it does, the model, the epochs, the accuracies, sentences and what to type',
+    async () => {
+      const cwd = mkdtempSync(join(root, 'demo-'))
+      const { code, lines } = await inTerminal(['demo', '--out', 'first.safetensors'], { cwd, columns: 100 })
+      expect(code).toBe(0)
+      const text = lines.join('\n')
+      const order = [
+        'cellstate demo: ',
+        'MIT licence',
+        'first.safetensors. Nothing is downloaded',
+        '│ embedding (embedding)',
+        'val_acc',
+        '1/8 ',
+        '8/8 ',
+        'first.safetensors has the weights after epoch 8',
+        'Accuracy on the ',
+        'LSTM ',
+        'Three sentences:',
+        'Next:',
+        'inspect first.safetensors',
+      ]
+      let at = 0
+      for (const part of order) {
+        const found = text.indexOf(part, at)
+        expect(found, `${part} in\n${text}`).toBeGreaterThanOrEqual(0)
+        at = found
+      }
+    },
+    LONG,
+  )
+
+  it('does not begin where it cannot write', async () => {
+    const out = join(root, 'no-such-folder', 'demo.safetensors')
+    const {
+      code,
+      out: printed,
+      err,
+    } = await cellstateProcess(['demo', '--out', out, '--json'], { cwd: root })
+    expect(code).toBe(1)
+    expect(JSON.parse(printed)).toMatchObject({ error: { code: 'ERR_FILE' } })
+    expect(err).not.toContain('epoch')
+  })
+})
