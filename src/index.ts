@@ -64,6 +64,7 @@ export {
   type TextClassifierOptions,
   type TextColumns,
   type TextEvaluateOptions,
+  type TextLevel,
   type TextRecipe,
   type TextTraining,
   type TrainingCard,

@@ -39,6 +39,7 @@ export async function demoCommand(options: DemoCommand, streams: Streams): Promi
       label: 'stars',
       positive: '>3',
       recipe: 'default',
+      level: 'word',
       epochs: EPOCHS,
       seed,
       testSize: 0.2,

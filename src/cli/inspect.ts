@@ -1,6 +1,7 @@
 /** `cellstate inspect`: what is in a model file. */
 import { stat } from 'node:fs/promises'
 import { loadModel, type Model } from '../model/model.js'
+import type { Optimizer, Schedule } from '../model/objective.js'
 import { TextClassifier, type TrainingCard } from '../tasks/text-classifier.js'
 import type { Tokenizer } from '../text/tokenizer.js'
 import { type CommonOptions, given, printable, type Streams } from './options.js'
@@ -143,15 +144,20 @@ function tokenizerText({
   ].join(', ')
 }
 
+/** `name value` of every option of an optimizer or a schedule. */
+function optionsOf({ kind, ...options }: Optimizer | Schedule): string[] {
+  return Object.entries(options).map(([name, value]) =>
+    typeof value === 'object' ? `${name} ${value.kind} (${optionsOf(value).join(', ')})` : `${name} ${value}`,
+  )
+}
+
 function cardRows(card: TrainingCard): [string, string][] {
-  const { examples, validation, baselines, optimizer } = card
-  const { kind, ...rates } = optimizer
-  const options = Object.entries(rates).map(([name, value]) => `${name} ${String(value)}`)
+  const { examples, validation, baselines } = card
   const rows: [string, string][] = [
     [
       'training',
       [
-        `recipe ${card.recipe}`,
+        `recipe ${card.recipe}, by ${card.level}`,
         `${count(examples.train)} rows`,
         `${card.epochs} epochs, ${count(card.steps)} steps of ${card.batchSize}${card.stopped ? ', stopped early' : ''}`,
         `seed ${card.seed}`,
@@ -159,7 +165,7 @@ function cardRows(card: TrainingCard): [string, string][] {
       ].join('; '),
     ],
     ['loss', card.loss],
-    ['optimizer', [kind, ...options].join(', ')],
+    ['optimizer', [card.optimizer.kind, ...optionsOf(card.optimizer)].join(', ')],
   ]
   if (validation !== undefined) {
     const { accuracy, loss } = validation

@@ -1,7 +1,7 @@
 /** `cellstate train`: from a file of labelled texts to a model file. */
 import path from 'node:path'
 import { native, nativeCall } from '../native/load.js'
-import { type Rows, TextClassifier, type TextRecipe } from '../tasks/text-classifier.js'
+import { type Rows, TextClassifier, type TextLevel, type TextRecipe } from '../tasks/text-classifier.js'
 import type { Callback } from '../training/train.js'
 import { type EndingSignal, endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
 import { type CommonOptions, given, type ProgressOptions, type Streams, UsageError } from './options.js'
@@ -17,6 +17,7 @@ export interface TrainCommand extends CommonOptions, ProgressOptions {
   label: string
   positive?: string
   recipe: TextRecipe
+  level: TextLevel
   epochs?: number
   batchSize?: number
   seed: number
@@ -54,7 +55,7 @@ export async function trainOnFile(
   streams: Streams,
   onlooker: Onlooker = {},
 ): Promise<{ classifier: TextClassifier; seconds: number }> {
-  const { text, label, positive, recipe, epochs, batchSize, seed, splitSeed, testSize, threads, out } =
+  const { text, label, positive, recipe, level, epochs, batchSize, seed, splitSeed, testSize, threads, out } =
     options
   for (const input of [file, options.validation ?? file]) {
     if (path.resolve(input) !== path.resolve(out)) continue
@@ -97,6 +98,7 @@ export async function trainOnFile(
       text,
       label,
       recipe,
+      level,
       seed,
       validation,
       signal: stop.reading,

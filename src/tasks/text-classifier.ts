@@ -32,6 +32,9 @@ export type Rows<Row> = (Iterable<Row> | AsyncIterable<Row>) & object
 /** How a model is made of texts. */
 export type TextRecipe = 'default' | 'article'
 
+/** What a model reads: words or single characters. */
+export type TextLevel = 'word' | 'character'
+
 /** Where text and label of a row are. */
 export interface TextColumns<Row, Label extends string = string> {
   /** Column of the text, or a function of the row. */
@@ -60,7 +63,7 @@ export interface TextClassifierOptions<Row, Label extends string = string>
    * What the network reads: words (`'word'`, the default; with the recipe `'default'` every Chinese character and
    * Japanese kana is a word of its own) or single characters (`'character'`), spaces included.
    */
-  level?: 'word' | 'character' | undefined
+  level?: TextLevel | undefined
   /** Rows that validate. Default: a part of the rows, see `testSize`. */
   validation?: Rows<Row> | undefined
   /**
@@ -140,6 +143,7 @@ export interface TextTraining {
 export interface TrainingCard {
   task: 'classify'
   recipe: TextRecipe
+  level: TextLevel
   /** How many rows were trained on and validated with. */
   examples: { train: number; validation: number }
   /** Epochs that were finished. */
@@ -420,6 +424,7 @@ export class TextClassifier<Label extends string = string> {
       }
       const card = cardOf(outcome, {
         recipe: name,
+        level,
         batchSize,
         seed,
         ...(split && { splitSeed, testSize }),
@@ -752,7 +757,10 @@ function parseRule(rule: string): Rule {
 /** The card of a training; of the linear baseline it keeps no seconds. */
 function cardOf(
   { examples, validation, baselines, history }: TextTraining,
-  settings: Pick<TrainingCard, 'recipe' | 'batchSize' | 'seed' | 'splitSeed' | 'testSize' | 'optimizer'>,
+  settings: Pick<
+    TrainingCard,
+    'recipe' | 'level' | 'batchSize' | 'seed' | 'splitSeed' | 'testSize' | 'optimizer'
+  >,
 ): TrainingCard {
   return {
     task: 'classify',
@@ -789,6 +797,7 @@ function readCard(path: string, documents: Readonly<Record<string, string>>): Tr
     card?.task !== 'classify' ||
     !numbers.every(Number.isFinite) ||
     typeof card.recipe !== 'string' ||
+    typeof card.level !== 'string' ||
     typeof card.stopped !== 'boolean' ||
     typeof card.loss !== 'string' ||
     typeof optimizer?.kind !== 'string' ||
