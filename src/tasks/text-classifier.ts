@@ -141,8 +141,11 @@ export interface TextTraining {
  * same training gives the same file.
  */
 export interface TrainingCard {
+  /** Tells it from the cards of other tasks. */
   task: 'classify'
+  /** How the model was made. */
   recipe: TextRecipe
+  /** What the model reads. */
   level: TextLevel
   /** How many rows were trained on and validated with. */
   examples: { train: number; validation: number }
@@ -160,7 +163,9 @@ export interface TrainingCard {
   splitSeed?: number
   /** Share or number of the rows that validated; missing as `splitSeed` is. */
   testSize?: number
+  /** How the weights were changed. */
   optimizer: Optimizer
+  /** What was made small. */
   loss: Loss
   /** Loss and accuracy on the validation rows after the last epoch. */
   validation?: { loss: number; accuracy: number }

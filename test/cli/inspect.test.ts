@@ -65,9 +65,9 @@ describe('cellstate inspect', () => {
       classifier.model.summary(),
       'labels      2: negative, positive',
       'tokenizer   ',
-      'recipe default; 48 rows; 2 epochs, 4 steps of 32; seed 36;',
+      'recipe default, by word; 48 rows; 2 epochs, 4 steps of 32; seed 36;',
       '0.2, split seed 36',
-      'optimizer   adam, learningRate 0.001',
+      'optimizer   adam, learningRate oneCycle (maximum 0.003',
       'loss        categoricalCrossentropy',
       'validation  accuracy',
     ]) {
