@@ -94,9 +94,9 @@ class Part {
 
   take(): { words: Uint32Array; lengths: Uint32Array; classes: Uint32Array } {
     const part = {
-      words: Uint32Array.from(this.#words),
-      lengths: Uint32Array.from(this.#lengths),
-      classes: Uint32Array.from(this.#classes),
+      words: new Uint32Array(this.#words),
+      lengths: new Uint32Array(this.#lengths),
+      classes: new Uint32Array(this.#classes),
     }
     this.#words = []
     this.#lengths = []
