@@ -17,7 +17,7 @@ export interface DemoCommand extends CommonOptions, ProgressOptions {
   seed: number
 }
 
-const EPOCHS = 8
+const EPOCHS = 10
 
 /** Trains, predicts, and says what to do next. */
 export async function demoCommand(options: DemoCommand, streams: Streams): Promise<void> {

@@ -72,7 +72,7 @@ describe.skipIf(!here)(
         path => !/^(dist\/|examples\/reviews\.csv$|LICENSE$|README\.md$|CHANGELOG\.md$|package\.json$)/.test(path),
       )
       expect(rest).toEqual([])
-      expect(paths.filter(path => /\.(map|node|tgz|safetensors)$|test|fixture/.test(path))).toEqual([])
+      expect(paths.filter(path => /\.(map|node|tgz|safetensors)$|\.test\.|^test\/|fixture/.test(path))).toEqual([])
       const sources = paths.filter(path => path.endsWith('.ts') && !path.endsWith('.d.ts'))
       expect(sources).toEqual([])
       const contents = native.files.map(({ path }) => path).sort()
