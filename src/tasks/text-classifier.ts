@@ -185,7 +185,8 @@ interface Labelled {
 }
 
 /** How texts are cleaned; `'words'` is the Unicode style with ideographs split. */
-type Cleaning = 'words' | 'article'
+const CLEANINGS = ['words', 'unicode', 'article'] as const
+type Cleaning = (typeof CLEANINGS)[number]
 
 /** The document `text` in a model file. */
 interface TextDocument {
@@ -353,6 +354,7 @@ export class TextClassifier<Label extends string = string> {
       : split && pick(split.test)
     const labels = classesOf(examples, columns)
 
+    const cleaning = level === 'character' && recipe.clean === 'words' ? 'unicode' : recipe.clean
     const tokenizer = new Tokenizer({
       numWords: recipe.numWords,
       oovToken: recipe.oovToken,
@@ -360,7 +362,7 @@ export class TextClassifier<Label extends string = string> {
     })
     const pace = new Pace(signal)
     for (const example of training) {
-      tokenizer.addText(clean(example.text, recipe.clean))
+      tokenizer.addText(clean(example.text, cleaning))
       await pace.turn()
     }
     const vocabulary = Math.min(recipe.numWords, tokenizer.wordIndex.size + 1)
@@ -377,7 +379,7 @@ export class TextClassifier<Label extends string = string> {
           part,
           set === 'training' ? 'rows' : set,
           tokenizer,
-          recipe.clean,
+          cleaning,
           labels,
           signal,
           (text, target) => {
@@ -405,7 +407,7 @@ export class TextClassifier<Label extends string = string> {
       const document: TextDocument = {
         task: 'classify',
         recipe: name,
-        clean: recipe.clean,
+        clean: cleaning,
         columns: {
           ...(typeof columns.text === 'string' ? { text: columns.text } : {}),
           ...(typeof columns.label === 'string' ? { label: columns.label } : {}),
@@ -673,9 +675,7 @@ function classesOf(examples: readonly Labelled[], { label, positive }: Columns):
 }
 
 function clean(text: string, cleaning: Cleaning): string {
-  return cleaning === 'article'
-    ? cleanText(text, { style: 'article' })
-    : cleanText(text, { splitIdeographs: true })
+  return cleanText(text, cleaning === 'words' ? { splitIdeographs: true } : { style: cleaning })
 }
 
 async function encodeAll(
@@ -818,7 +818,7 @@ function readDocument(path: string, documents: Readonly<Record<string, string>>)
   const columns = document?.columns
   if (
     document?.task !== 'classify' ||
-    (document.clean !== 'words' && document.clean !== 'article') ||
+    !CLEANINGS.includes(document.clean) ||
     typeof columns !== 'object' ||
     columns === null ||
     ![columns.text, columns.label, columns.positive].every(
