@@ -57,7 +57,8 @@ describe('the import statements', () => {
 
   it('reach the addon only through src/native/load.ts', () => {
     const users = all.filter(
-      ({ to }) => to.includes('native/') && !to.endsWith('load.js') && !to.endsWith('binding.js'),
+      ({ from, to }) =>
+        to.startsWith('native/') && place(from) !== 'native' && !to.endsWith('load.js') && !to.endsWith('binding.js'),
     )
     expect(users).toEqual([])
   })

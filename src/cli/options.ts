@@ -3,7 +3,7 @@ import path from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { readCsv } from '../data/csv.js'
 import { readJsonLines } from '../data/json-lines.js'
-import { CellstateError, show } from '../errors.js'
+import { type ArgumentParts, broken, CellstateError, show } from '../errors.js'
 
 /** Where a command writes, and what ends it. */
 export interface Streams {
@@ -29,6 +29,7 @@ export interface CommonOptions {
 export type FileRow = Record<string, unknown>
 
 const MOST_LINES = 12
+const COLUMNS = 100
 const RULE_EXAMPLES = "'>3', '<=2', '=yes'"
 
 /** A command line is wrong; exit code 2. */
@@ -99,24 +100,32 @@ export function given<T extends object>(options: T): { [K in keyof T]: Exclude<T
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
 }
 
-/** Text of an error for a person: at most twelve lines. */
+/**
+ * Text of an error for a person: at most twelve lines, the first broken at 100 columns, options as they are typed.
+ */
 export function errorText(error: unknown): string {
-  const { message, code } = error as { message?: unknown; code?: unknown }
+  const { message, code } = Object(error) as { message?: unknown; code?: unknown }
   const text = typeof message === 'string' ? message : String(error)
-  const lines = `cellstate: ${text}${typeof code === 'string' ? ` [${code}]` : ''}`.split('\n')
-  if (typeof code === 'string') {
-    const [first = '', ...rest] = text.split('\n')
-    lines.splice(0, lines.length, `cellstate: ${first} [${code}]`, ...rest)
-  }
+  const [first = '', ...rest] = asTyped(text).split('\n')
+  const head = `cellstate: ${first}${typeof code === 'string' ? ` [${code}]` : ''}`
+  const lines = [...broken(printable(head), COLUMNS), ...rest.map(printable)]
   if (lines.length > MOST_LINES) lines.splice(MOST_LINES - 1, lines.length, '  …')
-  return `${lines.map(printable).join('\n')}\n`
+  return `${lines.join('\n')}\n`
 }
 
-/** An error as JSON. */
+/** `options.testSize` as `--test-size`. */
+function asTyped(text: string): string {
+  return text.replace(/\boptions\.([a-z][A-Za-z]*)/g, (_, name: string) => {
+    return `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
+  })
+}
+
+/** An error as JSON: its name, code, message and, of errors of this package, the parts of it. */
 export function errorJson(error: unknown): Record<string, unknown> {
   if (error instanceof CellstateError) return error.toJSON()
   const { name = 'Error', message = String(error), code } = error as Partial<Error> & { code?: unknown }
-  return { name, code, message }
+  const { where, got, needs, fix } = error as Partial<ArgumentParts>
+  return { name, code, message, where, got, needs, fix }
 }
 
 /** `text` without control characters, which could move the cursor of a terminal. */

@@ -1,7 +1,14 @@
 /** Describes the layers of a model: plain frozen objects that are the configuration in a model file. */
-import { checkBoolean, checkChoice, checkInteger, checkName, checkOptions, checkRate } from '../checks.js'
+import {
+  checkBoolean,
+  checkChoice,
+  checkInteger,
+  checkName,
+  checkOptions,
+  checkRate,
+  guesses,
+} from '../checks.js'
 import { argumentRangeError, argumentTypeError } from '../errors.js'
-import { didYouMean } from '../text/closest.js'
 
 /** Options of every layer. */
 export interface LayerOptions {
@@ -207,8 +214,11 @@ export function globalMaxPooling(options: LayerOptions = {}): PoolingLayer {
 
 /** A checked copy of `value`, which may come from JSON. */
 export function checkLayer(path: string, value: unknown): Layer {
-  const { kind, ...options } = (value ?? {}) as Record<string, unknown>
-  if (typeof kind !== 'string') throw argumentTypeError(path, 'a layer, as lstm({ units: 64 })', value)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw argumentTypeError(path, 'a layer, as lstm({ units: 64 })', value)
+  }
+  const { kind, ...options } = value as Record<string, unknown>
+  if (typeof kind !== 'string') throw argumentTypeError(`${path}.kind`, "a kind of layer, as 'lstm'", kind)
   switch (kind) {
     case 'input':
       return inputAt(path, options as never)
@@ -238,7 +248,8 @@ export function checkLayer(path: string, value: unknown): Layer {
         'globalAveragePooling',
       ]
       kinds.push('globalMaxPooling')
-      throw argumentRangeError(`${path}.kind`, didYouMean(kind, kinds) ?? `one of ${kinds.join(', ')}`, kind)
+      const needs = `one of ${kinds.map(name => `'${name}'`).join(', ')}`
+      throw argumentRangeError(`${path}.kind`, needs, kind, guesses(kind, kinds))
     }
   }
 }
@@ -286,7 +297,11 @@ function bidirectionalAt(
   options: BidirectionalOptions,
 ): BidirectionalLayer {
   const inner = checkLayer(layerPath, layer)
-  if (inner.kind !== 'lstm') throw argumentRangeError(layerPath, 'a recurrent layer: lstm', inner.kind)
+  if (inner.kind !== 'lstm') {
+    throw argumentRangeError(layerPath, 'a recurrent layer: lstm', inner.kind, [
+      'bidirectional(lstm({ units: 64 }))',
+    ])
+  }
   checkOptions(path, options, ['mergeMode', 'name', 'trainable'])
   return Object.freeze({
     kind: 'bidirectional',

@@ -367,6 +367,7 @@ describe('readCsv says what is wrong', () => {
     expect(await message('')).toMatchInlineSnapshot(`
       "train.csv is empty
 
+        got     no row at all
         needs   a first row with the names of the columns
         fix     check how the file was written"
     `)
@@ -381,8 +382,9 @@ describe('readCsv says what is wrong', () => {
 
         got     bytes e9 2c 35 0a
         needs   text in UTF-8
-        fix     save the file as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8 in.csv > out.csv
-                or decode it: createReadStream(path, 'latin1')"
+        fix     convert it: iconv -f WINDOWS-1252 -t UTF-8 train.csv > train.utf8.csv
+                or decode it: createReadStream(path, 'latin1')
+                or save it as UTF-8 where it was made"
     `)
     expect(await message(Buffer.concat([Buffer.alloc(40_000, 'a\n'), latin1]))).toContain(
       'train.csv line 20003: byte 40020 is not UTF-8',
@@ -419,10 +421,11 @@ describe('readCsv says what is wrong', () => {
     ).toMatchInlineSnapshot(`
       "train.csv line 3: longer than 100000 bytes
 
+        got     more than 100000 bytes without an end
         needs   at most 100000 bytes (maxRecordSize)
         why     a quote may be unclosed
         fix     mend the file at that line
-                or, if it is so on purpose, raise maxRecordSize"
+                or, if it is so on purpose: { maxRecordSize: 200000 }"
     `)
     expect(await message(`a\n${'x'.repeat(50)}\n`, { maxRecordSize: 50 })).toContain(
       'line 2: longer than 50 bytes',
@@ -452,6 +455,8 @@ describe('readCsv says what is wrong', () => {
     expect((await untilError(rows)).error.message).toMatchInlineSnapshot(`
       "stream: the stream was read before
 
+        got     a second loop over a stream
+        needs   one loop, or the path of a file
         why     a stream gives its bytes once
         fix     give the path of the file
                 or keep the rows in an array"

@@ -12,10 +12,11 @@ mod error;
 mod initializers;
 mod layers;
 mod model;
+mod overflow;
 mod parameters;
 
 pub use batch::{Batch, Output, Targets};
 pub use config::{Activation, Config, LayerConfig, Limits};
-pub use error::Error;
+pub use error::{Error, Problem};
 pub use model::{AdamConfig, Evaluation, LayerSummary, Loss, Model, StepReport};
 pub use parameters::View;

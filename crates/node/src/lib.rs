@@ -4,12 +4,12 @@
 #![allow(missing_docs)]
 
 mod executor;
+mod explain;
 mod failure;
 mod job;
 pub mod model;
 mod threads;
 
-use failure::Failure;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
@@ -38,7 +38,9 @@ pub fn available_threads() -> u32 {
 pub fn check_writable<'env>(env: &'env Env, path: String) -> Result<Object<'env>> {
     job::run(
         env,
-        move |_| cellstate_formats::durable::check_writable(path.as_ref()).map_err(Failure::from),
+        move |_| {
+            cellstate_formats::durable::check_writable(path.as_ref()).map_err(|error| explain::writing(error, None))
+        },
         |_, ()| Ok(()),
     )
 }
