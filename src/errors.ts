@@ -189,7 +189,8 @@ export function argumentError<E extends Error>(
   first: string,
   parts: Omit<ArgumentParts, 'code'>,
 ): E & ArgumentParts {
-  const error = new type(compose(first, { fix: parts.fix.filter(line => !first.includes(line)) }))
+  const told = broken(first, COLUMNS).join('\n  ')
+  const error = new type(compose(told, { fix: parts.fix.filter(line => !first.includes(line)) }))
   for (const [name, value] of Object.entries(parts)) {
     Object.defineProperty(error, name, { value, configurable: true })
   }

@@ -106,11 +106,11 @@ export function given<T extends object>(options: T): { [K in keyof T]: Exclude<T
 export function errorText(error: unknown): string {
   const { message, code } = Object(error) as { message?: unknown; code?: unknown }
   const text = typeof message === 'string' ? message : String(error)
-  const [first = '', ...rest] = asTyped(text).split('\n')
-  const head = `cellstate: ${first}${typeof code === 'string' ? ` [${code}]` : ''}`
-  const lines = [...broken(printable(head), COLUMNS), ...rest.map(printable)]
+  const [first = '', ...details] = asTyped(text).split('\n\n')
+  const head = `cellstate: ${first.replaceAll('\n  ', ' ')}${typeof code === 'string' ? ` [${code}]` : ''}`
+  const lines = [...broken(printable(head), COLUMNS), ...details.flatMap(part => ['', ...part.split('\n')])]
   if (lines.length > MOST_LINES) lines.splice(MOST_LINES - 1, lines.length, '  …')
-  return `${lines.join('\n')}\n`
+  return `${lines.map(printable).join('\n')}\n`
 }
 
 /** `options.testSize` as `--test-size`. */

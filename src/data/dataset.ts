@@ -251,7 +251,10 @@ export class Dataset implements Iterable<Sample> {
       for (let j = 0; j < width; j++) {
         const value = row[j]
         if (typeof value !== 'number') throw argumentTypeError(`${path}[${i}][${j}]`, 'a number', value)
-        if (!Number.isFinite(Math.fround(value))) throw notFinite(`${path}[${i}][${j}]`, value)
+        if (!Number.isFinite(Math.fround(value))) {
+          const filter = this.#inputsOnly ? 'inputs.filter(input =>' : 'examples.filter(({ input }) =>'
+          throw notFinite(`${path}[${i}][${j}]`, value, `${filter} input.flat().every(Number.isFinite))`)
+        }
         store[this.#used++] = value
       }
     }
@@ -289,17 +292,21 @@ function checkTarget(path: string, target: unknown): number | Float32Array {
 /** A number that 32 bits hold. */
 function finite(path: string, value: unknown): number {
   if (typeof value !== 'number') throw argumentTypeError(path, 'a number', value)
-  if (!Number.isFinite(Math.fround(value))) throw notFinite(path, value)
+  if (!Number.isFinite(Math.fround(value))) {
+    throw notFinite(path, value, 'examples.filter(({ target }) => [target].flat().every(Number.isFinite))')
+  }
   return value
 }
 
-function notFinite(path: string, value: number): RangeError {
-  return Number.isFinite(value)
-    ? argumentRangeError(path, 'a number below 3.4e38, the largest of 32 bits', value, ['scale the numbers'])
-    : argumentRangeError(path, 'a finite number', value, [
-        'leave such examples out: examples.filter(({ input }) => input.flat().every(Number.isFinite))',
-        'or fill the values in, for example with 0 or with the mean',
-      ])
+function notFinite(path: string, value: number, filter: string): RangeError {
+  if (Number.isFinite(value)) {
+    const needs = 'a number below 3.4e38, the largest of 32 bits'
+    return argumentRangeError(path, needs, value, ['scale such numbers to about -1 to 1'])
+  }
+  return argumentRangeError(path, 'a finite number', value, [
+    `leave such out: ${filter}`,
+    'or fill the values in, for example with 0 or with the mean',
+  ])
 }
 
 function isArrayLike(value: unknown): value is ArrayLike<unknown> {

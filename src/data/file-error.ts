@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, extname, resolve } from 'node:path'
 import { CellstateError } from '../errors.js'
-import { didYouMean } from '../text/closest.js'
+import { closest, didYouMean } from '../text/closest.js'
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'no permission to read it',
@@ -62,13 +62,22 @@ async function missingFix(path: string, wanted: RegExp): Promise<string> {
     const folder = dirname(missing)
     const names = await namesIn(folder)
     if (names === undefined) continue
-    const guess = didYouMean(basename(missing), names)
+    const guess = didYouMean(
+      basename(missing),
+      names.filter(name => areAlike(basename(missing), name)),
+    )
     if (guess !== undefined) return guess
     const files = missing === path ? await filesIn(folder, wanted) : undefined
     const none = `there is no ${JSON.stringify(basename(missing))} in ${folder}`
     return files === undefined ? `give another path: ${none}` : `${none}, but there is ${files}`
   }
   return 'give the path of a file that exists'
+}
+
+/** Whether two names are close apart from what they end in, which many files share. */
+function areAlike(a: string, b: string): boolean {
+  const [left, right] = [basename(a, extname(a)), basename(b, extname(b))]
+  return left === right || closest(left, [right]).length > 0
 }
 
 /** A few of the files in a folder that could have been meant. */

@@ -444,7 +444,7 @@ export class Model {
         ],
       })
     }
-    if (first?.kind === 'embedding') checkIds(dataset, first.inputDim, this.layers[0]!.name)
+    if (first?.kind === 'embedding') checkIds(dataset, first.inputDim, this.layers[0]!.name, 'example')
     checkTargets(dataset, loss, this.#outputsOf())
   }
 
@@ -479,6 +479,7 @@ export class Model {
     const handle = this.#handle()
     if (this.#busy) {
       throw new CellstateError('ERR_BUSY', `${call}: the model is being trained`, {
+        where: call,
         got: 'a model with a run under way',
         needs: 'a model that no run uses',
         why: 'two runs at once would change the same parameters',
@@ -504,7 +505,11 @@ export class Model {
 
   #sequences(inputs: ModelInput): Sequences {
     const [first] = this.#config.layers
-    return sequencesOf(inputs, first?.kind === 'input' ? first.features : 0)
+    const sequences = sequencesOf(inputs, first?.kind === 'input' ? first.features : 0)
+    if (first?.kind === 'embedding' && sequences.dataset) {
+      checkIds(sequences.dataset, first.inputDim, first.name ?? 'embedding', 'inputs')
+    }
+    return sequences
   }
 }
 
@@ -583,13 +588,14 @@ export function noExamples(call: string): CellstateError {
 }
 
 /** @throws CellstateError `ERR_DATA` if an id has no row in the embedding `name`. */
-function checkIds(dataset: Dataset, inputDim: number, name: string): void {
+function checkIds(dataset: Dataset, inputDim: number, name: string, what: 'example' | 'inputs'): void {
   if (dataset.largestId < inputDim) return
   const { id, example, position } = dataset.above(inputDim - 1)
-  const where = `example ${example}, input[${position}]`
+  const where =
+    what === 'inputs' ? `inputs[${example}][${position}]` : `example ${example}, input[${position}]`
   throw new CellstateError('ERR_DATA', `${where}: id ${id} is outside the vocabulary of ${name}`, {
     where,
-    got: `id ${id}; the largest is ${dataset.largestId}`,
+    got: id === dataset.largestId ? `id ${id}` : `id ${id}; the largest is ${dataset.largestId}`,
     needs: `ids from 0 to ${inputDim - 1} (inputDim: ${inputDim})`,
     why: 'the embedding has no vector for it',
     fix: [
@@ -618,6 +624,8 @@ function batchOf(dataset: Dataset, indices: Uint32Array): NativeBatch {
 /** Inputs of {@link Model.predict} in either form. */
 interface Sequences {
   readonly length: number
+  /** Where the sequences were given as arrays. */
+  readonly dataset?: Dataset
   stepsOf(index: number): number
   batch(indices: Uint32Array): NativeBatch
 }
@@ -637,6 +645,7 @@ function sequencesOf(inputs: ModelInput, features: number): Sequences {
     }
     return {
       length: dataset.length,
+      dataset,
       stepsOf: index => dataset.stepsOf(index),
       batch: indices => asBatch(dataset.gather(indices), features, indices),
     }

@@ -1077,10 +1077,14 @@ fn check_batch(first: &LayerConfig, batch: &Batch) -> Result<(), Error> {
                     got: format!("id {}", ids[index]),
                     needs: format!("ids from 0 to {} (inputDim: {input_dim})", input_dim - 1),
                     why: "the embedding has no vector for it".into(),
-                    fix: vec![
-                        format!("a tokenizer with as many ids: new Tokenizer({{ numWords: {input_dim} }})"),
-                        "or a larger inputDim: the largest id plus 1".into(),
-                    ],
+                    fix: if ids[index] < 0 {
+                        vec!["number the ids from 0".into()]
+                    } else {
+                        vec![
+                            format!("a tokenizer with as many ids: new Tokenizer({{ numWords: {input_dim} }})"),
+                            "or a larger inputDim: the largest id plus 1".into(),
+                        ]
+                    },
                 })));
             }
             Ok(())

@@ -55,6 +55,9 @@ pub(crate) fn writing(error: FileError, bytes: Option<usize>) -> Failure {
         FileError::Io { step, path, source } => {
             let failure = refused_write(&path, &source, bytes);
             match step {
+                Step::Write | Step::Sync | Step::Rename => {
+                    failure.why("nothing was changed: a file that was there before is still the same")
+                }
                 Step::SyncFolder => failure.why("the file is written, but a loss of power may undo that"),
                 Step::ReadTarget if source.kind() == ErrorKind::NotFound => file(&path, "it is a link to nothing")
                     .got(format!("{}: {source}", errno(&source)))
@@ -72,6 +75,13 @@ pub(crate) fn writing(error: FileError, bytes: Option<usize>) -> Failure {
                 .needs("weights that are finite numbers")
                 .why("a model with such weights gives no answers")
                 .fix("train again with a smaller step: adam({ learningRate: 0.001, globalClipNorm: 1 })")
+        }
+        FileError::Json { place, offset, .. } => {
+            let name = place.trim_matches('"').trim_start_matches("document.");
+            Failure::new(
+                "ERR_ARGUMENT",
+                format!("documents.{name} must be JSON, got a text with an error at byte {offset}"),
+            )
         }
         // All that can still be wrong came from the caller.
         other => Failure::new("ERR_ARGUMENT", format!("documents cannot be saved: {other}")),
@@ -141,11 +151,11 @@ fn refused_write(path: &Path, source: &io::Error, bytes: Option<usize>) -> Failu
         _ => ("the system refused it", "a place that can be written".into(), "give another path".into()),
     };
     let failure = file(path, reason).got(format!("{}: {source}", errno(source))).needs(needs).errno(errno(source));
-    let failure = if fix.starts_with("give") { failure.fix(fix) } else { failure.fix(fix).fix(OTHER_PLACE) };
-    if bytes.is_some() {
-        return failure.why("nothing was changed: a file that was there before is still the same");
+    if fix.starts_with("give") {
+        failure.fix(fix)
+    } else {
+        failure.fix(fix).fix(OTHER_PLACE)
     }
-    failure
 }
 
 /// A model file could not be read.
@@ -217,6 +227,13 @@ pub(crate) fn reading(error: FileError, path: &str) -> Failure {
                 .needs("finite numbers")
                 .why("the model overflowed while it was trained, or another program wrote the file")
                 .fix("to look at it nevertheless: loadModel(path, { allowNonFinite: true })")
+        }
+        FileError::TooLarge { limit_name: "header_bytes", found, limit, .. } => {
+            model("this is not a model file".into())
+                .got(format!("a header of {} bytes", grouped(found)))
+                .needs(format!("at most {}", grouped(limit)))
+                .why("the file does not begin as a safetensors file does")
+                .fix("give the path of a file that cellstate wrote")
         }
         FileError::TooLarge { what, found, limit, .. } => model(format!("{what} is too large for a model file"))
             .got(grouped(found))
