@@ -58,7 +58,10 @@ describe('the import statements', () => {
   it('reach the addon only through src/native/load.ts', () => {
     const users = all.filter(
       ({ from, to }) =>
-        to.startsWith('native/') && place(from) !== 'native' && !to.endsWith('load.js') && !to.endsWith('binding.js'),
+        to.startsWith('native/') &&
+        place(from) !== 'native' &&
+        !to.endsWith('load.js') &&
+        !to.endsWith('binding.js'),
     )
     expect(users).toEqual([])
   })

@@ -2,6 +2,7 @@
 import path from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { readCsv } from '../data/csv.js'
+import { quoted } from '../data/file-error.js'
 import { readJsonLines } from '../data/json-lines.js'
 import { type ArgumentParts, broken, CellstateError, show } from '../errors.js'
 
@@ -85,13 +86,15 @@ export function readRows(file: string, signal: AbortSignal): AsyncIterable<FileR
       return readCsv(file, { signal })
     case '.jsonl':
       return readJsonLines(file, { signal })
-    default:
+    default: {
+      const renamed = `${file.slice(0, file.length - extension.length)}.csv`
       throw new CellstateError('ERR_UNSUPPORTED', `${file}: rows are not read from files of this kind`, {
         where: file,
         got: extension === '' ? 'no extension' : show(extension),
         needs: '.csv, .tsv or .jsonl',
-        fix: ['rename the file if its name is wrong', 'or export it as CSV'],
+        fix: [`if it holds rows: mv ${quoted(file)} ${quoted(renamed)}`, 'or export it as CSV'],
       })
+    }
   }
 }
 

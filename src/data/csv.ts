@@ -459,5 +459,5 @@ function checkColumns(columns: readonly string[]): void {
   }
   const problem = nameProblem(columns)
   if (problem !== undefined)
-    throw argumentRangeError('options.columns', 'one name for every column, each once', problem)
+    throw argumentRangeError('options.columns', 'one name a column, each once', problem)
 }

@@ -304,7 +304,7 @@ function notFinite(path: string, value: number, filter: string): RangeError {
     return argumentRangeError(path, needs, value, ['scale such numbers to about -1 to 1'])
   }
   return argumentRangeError(path, 'a finite number', value, [
-    `leave such out: ${filter}`,
+    `leave them out: ${filter}`,
     'or fill the values in, for example with 0 or with the mean',
   ])
 }

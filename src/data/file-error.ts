@@ -101,6 +101,7 @@ export function conversion(path: string, encoding: string): string {
   return `iconv -f ${encoding} -t UTF-8 ${quoted(path)} > ${quoted(to)}`
 }
 
-function quoted(path: string): string {
+/** A path as a shell takes it. */
+export function quoted(path: string): string {
   return /^[\w./+@:-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
 }

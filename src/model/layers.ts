@@ -8,7 +8,7 @@ import {
   checkRate,
   guesses,
 } from '../checks.js'
-import { argumentRangeError, argumentTypeError } from '../errors.js'
+import { argumentRangeError, argumentTypeError, broken } from '../errors.js'
 
 /** Options of every layer. */
 export interface LayerOptions {
@@ -248,8 +248,9 @@ export function checkLayer(path: string, value: unknown): Layer {
         'globalAveragePooling',
       ]
       kinds.push('globalMaxPooling')
-      const needs = `one of ${kinds.map(name => `'${name}'`).join(', ')}`
-      throw argumentRangeError(`${path}.kind`, needs, kind, guesses(kind, kinds))
+      const guess = guesses(kind, kinds)
+      const fix = guess.length > 0 ? guess : broken(`one of ${kinds.join(', ')}`, 90)
+      throw argumentRangeError(`${path}.kind`, 'a kind of layer', kind, fix)
     }
   }
 }

@@ -628,7 +628,7 @@ describe('wrong arguments', () => {
     ['TypeError: options.columns[1] must be a string, got 2', csv({ columns: ['a', 2] })],
     ['RangeError: options.columns must be 1 to 65536 names, got an array of 0', csv({ columns: [] })],
     [
-      'RangeError: options.columns must be one name for every column, each once, got "columns 1 and 2 have the same name \\"a\\""',
+      'RangeError: options.columns must be one name a column, each once, got "columns 1 and 2 have the same name \\"a\\""',
       csv({ columns: ['a', 'a'] }),
     ],
   ])('%s', (message, call) => {

@@ -44,16 +44,16 @@ pub(crate) fn error(overflow: Overflow, culprit: Culprit, step: &Step<'_>) -> Er
     let layer = culprit.layer.map(|index| format!("layer {}", step.config.layers[index].name()));
     let sample = culprit.sample.map(|sample| format!("example {sample}"));
     let place = [layer, sample].into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let at = if place.is_empty() { String::new() } else { format!(" first in {place}") };
+    let at = if place.is_empty() { String::new() } else { format!(" in {place}") };
     let (message, got) = match overflow {
-        Overflow::Loss(loss) => (format!("the loss is not finite: values overflow{at}"), format!("a loss of {loss}")),
+        Overflow::Loss(loss) => (format!("the loss overflows{at}"), format!("a loss of {loss}")),
         Overflow::Gradients { loss } => {
             let got = loss.map_or("gradients that are not finite".into(), |loss| {
                 format!("gradients that are not finite, with a loss of {}", number(loss))
             });
             (format!("the gradients overflow{at}"), got)
         }
-        Overflow::Update => (format!("the update of the weights overflows{at}"), "weights that are not finite".into()),
+        Overflow::Update => (format!("the update overflows{at}"), "weights that are not finite".into()),
     };
     let (why, fix) = cause(overflow, step);
     Error::NonFinite(Box::new(Problem {

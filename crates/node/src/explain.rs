@@ -14,7 +14,11 @@ impl From<ModelError> for Failure {
         match error {
             ModelError::Data(problem) | ModelError::NonFinite(problem) => Failure { problem, ..failure },
             ModelError::OutOfMemory(error) => out_of_memory("the model and a batch", error.bytes as u64),
-            ModelError::Argument(_) | ModelError::Unsupported(_) | ModelError::Aborted => failure,
+            ModelError::Aborted => failure
+                .got("the end of the process, or of its worker")
+                .needs("a process that lives until the run is over")
+                .fix("await the run before the process or the worker ends"),
+            ModelError::Argument(_) | ModelError::Unsupported(_) => failure,
         }
     }
 }
@@ -190,7 +194,7 @@ pub(crate) fn reading(error: FileError, path: &str) -> Failure {
         FileError::Truncated { found, expected, tensor } => {
             let from = tensor.as_ref().map(|tensor| format!(", from tensor {tensor:?} on")).unwrap_or_default();
             let least = if tensor.is_none() { "at least " } else { "" };
-            model(format!("the end of the file is missing{from}"))
+            model(format!("its end is missing{from}"))
                 .got(format!("{} bytes", grouped(found)))
                 .needs(format!("{least}{} bytes", grouped(expected)))
                 .why("a copy or a download was cut short, or this is not a model file")
@@ -242,8 +246,28 @@ pub(crate) fn reading(error: FileError, path: &str) -> Failure {
             .fix("give the path of a file that cellstate wrote"),
         other => {
             let text = other.to_string();
-            let (got, needs) = halves(&text);
-            model(text.clone()).got(got).needs(needs).why("this is not what cellstate writes").fix(again).fix(save)
+            let (message, got, needs) = match other {
+                FileError::Tensor { tensor, problem } => {
+                    let (got, needs) = halves(problem.trim_start_matches("has "));
+                    (format!("tensor {tensor:?} is not valid"), got, needs)
+                }
+                FileError::Dtype { tensor, found } => {
+                    (format!("tensor {tensor:?} is of an unknown type"), found, "F32 or U8".into())
+                }
+                FileError::Gap { tensor, found, expected } | FileError::Overlap { tensor, found, expected, .. } => {
+                    let byte = |at| format!("byte {}", grouped(at));
+                    (format!("tensor {tensor:?} is in a wrong place"), byte(found), byte(expected))
+                }
+                FileError::Json { place, offset, problem } => {
+                    let (got, needs) = halves(&problem);
+                    (format!("its {place} is not valid at byte {}", grouped(offset)), got, needs)
+                }
+                FileError::Metadata { field, expected, found } => {
+                    (format!("its metadata field {field:?} is not valid"), found, expected)
+                }
+                _ => ("its header is not valid".into(), text, "what cellstate writes".into()),
+            };
+            model(message).got(got).needs(needs).why("this is not what cellstate writes").fix(again).fix(save)
         }
     }
 }
@@ -371,7 +395,7 @@ mod tests {
         let cut = FileError::Truncated { found: 999, expected: 10_523_001, tensor: Some("lstm.kernel".into()) };
         let failure = reading(cut, "a");
         assert_eq!(failure.code, "ERR_MODEL_FILE");
-        assert_eq!(failure.problem.message, "a: the end of the file is missing, from tensor \"lstm.kernel\" on");
+        assert_eq!(failure.problem.message, "a: its end is missing, from tensor \"lstm.kernel\" on");
         assert_eq!((&*failure.problem.got, &*failure.problem.needs), ("999 bytes", "10,523,001 bytes"));
     }
 
