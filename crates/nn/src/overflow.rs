@@ -72,7 +72,7 @@ fn cause(overflow: Overflow, step: &Step<'_>) -> (String, Vec<String>) {
     let broken = views.iter().find(|view| values[view.range()].iter().any(|x| !x.is_finite()));
     if let Some(view) = broken {
         let count = values[view.range()].iter().filter(|x| !x.is_finite()).count();
-        let why = format!("{} holds {count} weights that are not finite", view.name);
+        let why = format!("{} holds weights that are not finite: {count} of {}", view.name, view.len());
         return (why, vec!["load other weights: those of this model were saved after they overflowed".into()]);
     }
     let rate = step.adam.map(|adam| adam.learning_rate);

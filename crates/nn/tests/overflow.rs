@@ -212,5 +212,5 @@ fn weights_that_are_not_finite_are_named() {
     model.set_values(&[("high.bias", &[1.0, f32::NAN, 1.0, 1.0, 1.0, 1.0, f32::INFINITY, 1.0])], true).unwrap();
     let problem = overflow(step(&mut model, &batch(3, 1.0), &targets(3, 1.0), &ADAM));
     assert!(problem.place.starts_with("layer high, example "), "{}", problem.place);
-    assert_eq!(problem.why, "high.bias holds 2 weights that are not finite");
+    assert_eq!(problem.why, "high.bias holds weights that are not finite: 2 of 8");
 }
