@@ -126,8 +126,12 @@ function asTyped(text: string): string {
 /** An error as JSON: its name, code, message and, of errors of this package, the parts of it. */
 export function errorJson(error: unknown): Record<string, unknown> {
   if (error instanceof CellstateError) return error.toJSON()
-  const { name = 'Error', message = String(error), code } = error as Partial<Error> & { code?: unknown }
-  const { where, got, needs, fix } = error as Partial<ArgumentParts>
+  const {
+    name = 'Error',
+    message = String(error),
+    code,
+  } = Object(error) as Partial<Error> & { code?: unknown }
+  const { where, got, needs, fix } = Object(error) as Partial<ArgumentParts>
   return { name, code, message, where, got, needs, fix }
 }
 

@@ -1,7 +1,7 @@
 /** Says why a file cannot be read, and which one was probably meant. */
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, extname, resolve } from 'node:path'
-import { CellstateError } from '../errors.js'
+import { CellstateError, cut } from '../errors.js'
 import { closest, didYouMean } from '../text/closest.js'
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -68,8 +68,8 @@ async function missingFix(path: string, wanted: RegExp): Promise<string> {
     )
     if (guess !== undefined) return guess
     const files = missing === path ? await filesIn(folder, wanted) : undefined
-    const none = `there is no ${JSON.stringify(basename(missing))} in ${folder}`
-    return files === undefined ? `give another path: ${none}` : `${none}, but there is ${files}`
+    if (files !== undefined) return `give one that is there: ${files}`
+    return `give another path: there is no ${JSON.stringify(basename(missing))} in ${folder}`
   }
   return 'give the path of a file that exists'
 }
@@ -83,7 +83,7 @@ function areAlike(a: string, b: string): boolean {
 /** A few of the files in a folder that could have been meant. */
 async function filesIn(folder: string, wanted: RegExp): Promise<string | undefined> {
   const files = (await namesIn(folder))?.filter(name => wanted.test(name)) ?? []
-  return files.length === 0 ? undefined : files.slice(0, 3).join(', ')
+  return files.length === 0 ? undefined : cut(files.slice(0, 3).join(', '), 60)
 }
 
 async function namesIn(folder: string): Promise<string[] | undefined> {

@@ -485,7 +485,7 @@ describe('readCsv says why a file cannot be read', () => {
     expect(await message(join(folder, 'report', 'x.csv'))).toContain('did you mean "reports"?')
     expect(await message(join(folder, 'reviews.csv', 'x.csv'))).toContain('a part of the path is a file')
     expect(await message(join(folder, 'nothing-like-it'))).toContain(
-      'there is no "nothing-like-it" in <folder>',
+      'give one that is there: close-bad.csv, close.csv, plain.csv',
     )
   })
 
