@@ -774,7 +774,7 @@ function untold(error) {
   if (/invalid input|\[object Object\]/i.test(error.message))
     return `says nothing: ${error.message.slice(0, 200)}`
   for (const part of ['got', 'needs']) {
-    if (typeof error[part] !== 'string') return `no ${part}: ${error.message.slice(0, 200)}`
+    if (!(error[part]?.length > 0)) return `no ${part}: ${error.message.slice(0, 200)}`
   }
   if (!Array.isArray(error.fix)) return `no fix: ${error.message.slice(0, 200)}`
   return undefined

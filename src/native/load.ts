@@ -8,6 +8,7 @@ import {
   argumentRangeError,
   argumentTypeError,
   CellstateError,
+  cut,
   ERROR_CODES,
   type ErrorCode,
 } from '../errors.js'
@@ -186,13 +187,20 @@ interface NativeParts {
 function fromNative(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof CellstateError) return error
   const { code, errno, ...details } = error as NativeParts
-  if (code === 'ERR_ARGUMENT') return argumentFrom(RangeError, error.message)
+  if (code === 'ERR_ARGUMENT') return wrongArgument(error.message)
   if (typeof code === 'string' && CODES.has(code)) {
     const cause =
       errno === undefined ? undefined : Object.assign(new Error(details.got ?? errno), { code: errno })
     return new CellstateError(code as ErrorCode, error.message, { ...details, cause })
   }
-  if (typeof code === 'string' && /(Arg|Expected)/.test(code)) return argumentFrom(TypeError, error.message)
+  if (typeof code === 'string' && /(Arg|Expected)/.test(code)) {
+    return argumentError(TypeError, `an argument has a value of the wrong type: ${cut(error.message, 80)}`, {
+      where: 'argument',
+      got: cut(error.message, 80),
+      needs: 'values of the types in the documentation',
+      fix: ['make it with the function for it, as adam()'],
+    })
+  }
   return new CellstateError('ERR_INTERNAL', error.message, {
     got: `an error of the native addon with code ${String(code)}`,
     needs: 'one of the codes that cellstate knows',
@@ -202,9 +210,14 @@ function fromNative(error: unknown): unknown {
   })
 }
 
-/** A wrong argument that only the addon noticed: `<path> must be <needs>, got <value>`. */
-function argumentFrom(type: new (message: string) => Error, message: string): Error {
-  const [, where = '', needs = '', got = ''] =
-    /^(.*?) must (?:be )?(.*?)(?:, got (.*))?$/s.exec(message) ?? []
-  return argumentError(type, message, { where, needs, got, fix: [] })
+/** A wrong argument that only the addon noticed: `<path> must be <needs>, got <value>; <what mends it>`. */
+function wrongArgument(message: string): RangeError {
+  const [, first = message, fix] = /^(.*?)(?:; (.*))?$/s.exec(message) ?? []
+  const [, where, needs = '', got = ''] = /^(.*?) must (?:be )?(.*?)(?:, got (.*))?$/s.exec(first) ?? []
+  return argumentError(RangeError, first, {
+    where: where ?? 'argument',
+    needs: needs || first,
+    got: got || 'something else',
+    fix: fix === undefined ? [] : [fix],
+  })
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   mkdirSync,
   mkdtempSync,
@@ -261,6 +262,44 @@ describe('a model that was asked for something wrong', () => {
       },
     ]
     expect((await train(model, weighted, { loss: 'meanSquaredError' })).steps).toBe(1)
+  })
+})
+
+describe('memory that is not there', () => {
+  /** Runs code in a process with three gigabytes of addresses. */
+  const limited = (code: string): string =>
+    execFileSync('bash', ['-c', 'ulimit -v 3000000 && exec "$0" -e "$1"', process.execPath, code], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+  const canLimit = ((): boolean => {
+    try {
+      return limited('console.log(5)') === '5\n'
+    } catch {
+      return false
+    }
+  })()
+
+  it.skipIf(!canLimit)('is told with its size, and the process goes on', () => {
+    const out = limited(`
+      const { dense, embedding, lstm, sequential } = require(${JSON.stringify(join(import.meta.dirname, '../../dist'))})
+      const model = inputDim =>
+        sequential([embedding({ inputDim, outputDim: 100 }), lstm({ units: 3 }), dense({ units: 1 })], { threads: 1 })
+      const small = model(10)
+      try {
+        model(10_000_000)
+      } catch (error) {
+        console.log(JSON.stringify(error))
+      }
+      small.predict([[1, 2]]).then(({ values }) => console.log(values.length))`)
+    const [error, values] = out.trimEnd().split('\n')
+    expect(JSON.parse(error!)).toMatchObject({
+      code: 'ERR_OUT_OF_MEMORY',
+      got: 'a request for 4.0 GB that the system refused',
+      needs: '4.0 GB of free memory',
+      fix: ['fewer units, or a smaller vocabulary (inputDim)', 'or end other programs'],
+    })
+    expect(values).toBe('1')
   })
 })
 

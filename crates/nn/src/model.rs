@@ -441,7 +441,9 @@ impl Model {
     pub fn apply_gradients(&mut self, adam: &AdamConfig) -> Result<f64, Error> {
         adam.validate()?;
         if self.parameters.gradients.is_empty() {
-            return Err(Error::Argument("applyGradients needs gradients: call backward first".into()));
+            return Err(Error::Argument(
+                "applyGradients must follow backward, got no gradients; call backward(outputGradient) first".into(),
+            ));
         }
         let norm = match self.update(adam)? {
             Ok(norm) => norm,
@@ -521,14 +523,15 @@ impl Model {
 
     fn check_loss(&self, loss: Loss) -> Result<(), Error> {
         let (Some(needed), last) = (loss.activation(), self.config.layers.last()) else { return Ok(()) };
-        match last {
-            Some(LayerConfig::Dense { activation, .. }) if *activation == needed => Ok(()),
-            _ => Err(Error::Argument(format!(
-                "loss needs a last dense layer with activation '{}', the model ends with {}",
-                if needed == DenseActivation::Softmax { "softmax" } else { "sigmoid" },
-                last.map_or("nothing", LayerConfig::kind)
-            ))),
-        }
+        let name = if needed == DenseActivation::Softmax { "softmax" } else { "sigmoid" };
+        let (got, units) = match last {
+            Some(LayerConfig::Dense { activation, .. }) if *activation == needed => return Ok(()),
+            Some(LayerConfig::Dense { units, .. }) => ("a dense layer with another one", *units),
+            last => (last.map_or("nothing", LayerConfig::kind), 2),
+        };
+        Err(Error::Argument(format!(
+            "loss must follow a dense layer with activation '{name}', got {got}; end the model with dense({{ units: {units}, activation: '{name}' }})"
+        )))
     }
 }
 
@@ -556,7 +559,7 @@ fn plan(config: &Config) -> Result<(Vec<View>, Vec<LayerSummary>), Error> {
                 .filter(|&end| end <= Limits::PARAMETERS);
             if end.is_none() {
                 return Err(Error::Argument(format!(
-                    "layers[{index}] needs {name} of shape {shape:?}: a model may have {} parameters",
+                    "layers[{index}] must keep the model within {} parameters, got {name} of shape {shape:?}",
                     Limits::PARAMETERS
                 )));
             }
@@ -939,16 +942,18 @@ impl Workspace {
 
     fn set_output_gradient(&mut self, gradient: &[f32]) -> Result<(), Error> {
         if !self.pending {
-            return Err(Error::Argument("backward needs a forward pass before it, each backward its own".into()));
+            return Err(Error::Argument(
+                "backward must follow a forward pass of its own, got none; call forward(inputs) first".into(),
+            ));
         }
         let out = self.activations.last().expect("a model has layers");
         let source = if out.per_step { self.packed.positions() } else { self.packed.order() };
         if gradient.len() != source.len() * out.columns {
             return Err(Error::Argument(format!(
-                "outputGradient has {} values, expected {} rows × {}",
-                gradient.len(),
+                "outputGradient must have {} × {} values, as the output, got {}",
                 source.len(),
-                out.columns
+                out.columns,
+                gradient.len()
             )));
         }
         if let Some(index) = gradient.iter().position(|x| !x.is_finite()) {
@@ -1109,9 +1114,7 @@ fn check_batch(first: &LayerConfig, batch: &Batch) -> Result<(), Error> {
             }
             Ok(())
         }
-        (LayerConfig::Input { .. }, ..) => {
-            Err(Error::Argument("the model starts with feature rows and needs values, not ids".into()))
-        }
-        _ => Err(Error::Argument("the model starts with an embedding and needs ids, not values".into())),
+        (LayerConfig::Input { .. }, ..) => Err(Error::Argument("inputs must be feature rows (values), got ids".into())),
+        _ => Err(Error::Argument("inputs must be ids, got feature rows (values)".into())),
     }
 }

@@ -13,7 +13,10 @@ impl From<ModelError> for Failure {
         let failure = Failure::new(error.code(), error.to_string());
         match error {
             ModelError::Data(problem) | ModelError::NonFinite(problem) => Failure { problem, ..failure },
-            ModelError::OutOfMemory(error) => out_of_memory("the model and a batch", error.bytes as u64),
+            ModelError::OutOfMemory(error) => {
+                let failure = out_of_memory("the batch", error.bytes as u64).fix("smaller batches: batchSize: 8");
+                failure.fix("or shorter sequences").fix("or end other programs")
+            }
             ModelError::Aborted => failure
                 .got("the end of the process, or of its worker")
                 .needs("a process that lives until the run is over")
@@ -28,9 +31,16 @@ pub(crate) fn out_of_memory(what: &str, bytes: u64) -> Failure {
     Failure::new("ERR_OUT_OF_MEMORY", format!("there is no memory for {what}"))
         .got(format!("a request for {} that the system refused", size(bytes)))
         .needs(format!("{} of free memory", size(bytes)))
-        .fix("smaller batches: batchSize: 8")
-        .fix("or fewer units, or a smaller vocabulary (inputDim)")
-        .fix("or end other programs")
+}
+
+/// A model could not be made.
+pub(crate) fn creating(error: ModelError) -> Failure {
+    match error {
+        ModelError::OutOfMemory(error) => out_of_memory("the weights", error.bytes as u64)
+            .fix("fewer units, or a smaller vocabulary (inputDim)")
+            .fix("or end other programs"),
+        other => Failure::from(other),
+    }
 }
 
 /// A disposed model was asked for something.
@@ -71,7 +81,7 @@ pub(crate) fn writing(error: FileError, bytes: Option<usize>) -> Failure {
                 _ => failure,
             }
         }
-        FileError::OutOfMemory { what, bytes } => out_of_memory(&what, bytes),
+        FileError::OutOfMemory { what, bytes } => out_of_memory(&what, bytes).fix("end other programs"),
         FileError::NonFinite { tensor, index, value } => {
             Failure::new("ERR_NON_FINITE", format!("{tensor} is not saved: its value {index} is {value}"))
                 .place(format!("{tensor}[{index}]"))
@@ -184,7 +194,7 @@ pub(crate) fn reading(error: FileError, path: &str) -> Failure {
             .got("a file that another program is writing")
             .needs("a file at rest")
             .fix("wait until it is written, then load it"),
-        FileError::OutOfMemory { what, bytes } => out_of_memory(&what, bytes).place(path),
+        FileError::OutOfMemory { what, bytes } => out_of_memory(&what, bytes).place(path).fix("end other programs"),
         FileError::Truncated { found: 0, .. } => model("the file is empty".into())
             .got("0 bytes")
             .needs("a model file")

@@ -264,7 +264,7 @@ impl NativeModel {
     pub fn new(env: Env, config: String, threads: u32, simd: String) -> Result<Self> {
         let build = || -> std::result::Result<NativeModel, Failure> {
             let context = context(threads, &simd)?;
-            Ok(NativeModel::wrap(Model::zeros(Config::from_json(&config)?, context)?))
+            Ok(NativeModel::wrap(Model::zeros(Config::from_json(&config)?, context).map_err(explain::creating)?))
         };
         let model = build().map_err(|failure| failure.into_error(env))?;
         // The first job: initial weights are not drawn on the JavaScript thread.
@@ -516,7 +516,7 @@ pub fn load_model_file<'env>(
             // Compared before anything is allocated: a file cannot ask for more memory than it fills.
             let views = Model::plan(&config).map_err(|error| unusable(&path, &error))?;
             check_parameters(&path, &file.parameters, &views)?;
-            let mut model = Model::zeros(config, context(threads, &simd)?)?;
+            let mut model = Model::zeros(config, context(threads, &simd)?).map_err(explain::creating)?;
             let entries: Vec<(&str, &[f32])> =
                 file.parameters.iter().map(|parameter| (&*parameter.name, &*parameter.values)).collect();
             model.set_values(&entries, allow_non_finite)?;
