@@ -27,7 +27,8 @@ const mean = values => values.reduce((sum, value) => sum + value, 0) / values.le
 const NAMES = {
   article: ({ version }) => `**cellstate ${version}**, \`--recipe article\``,
   default: ({ version }) => `**cellstate ${version}**, default recipe`,
-  keras: ({ version }) => `Keras ${version.replace(' ', ' with ')}, the same model, padded to the longest text`,
+  keras: ({ version }) =>
+    `Keras ${version.replace(' ', ' with ')}, the same model, padded to the longest text`,
   keras200: ({ version }) => `Keras ${version.replace(' ', ' with ')}, the same, cut to 200 words`,
   linear: ({ version }) => `TF-IDF and logistic regression, scikit-learn ${version}`,
 }

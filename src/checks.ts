@@ -1,5 +1,5 @@
 /** Checks of arguments and options that come from users of plain JavaScript. */
-import { argumentRangeError, argumentTypeError } from './errors.js'
+import { argumentError, argumentRangeError, argumentTypeError, cut, show } from './errors.js'
 import { didYouMean } from './text/closest.js'
 
 /**
@@ -17,9 +17,14 @@ export function checkOptions<T extends object>(
   }
   for (const key of Object.keys(options)) {
     if ((keys as readonly string[]).includes(key)) continue
-    const guess = didYouMean(key, keys) ?? `there are ${keys.join(', ')}`
-    throw Object.assign(new TypeError(`${path}.${key.slice(0, 64)} is not an option: ${guess}`), {
-      code: 'ERR_ARGUMENT' as const,
+    const where = `${path}.${cut(key, 64)}`
+    const needs = `one of ${keys.join(', ')}`
+    const guess = didYouMean(key, keys)
+    throw argumentError(TypeError, `${where} is not an option: ${guess ?? `there are ${keys.join(', ')}`}`, {
+      where,
+      got: show(key),
+      needs,
+      fix: [guess ?? 'leave it out'],
     })
   }
   return options
@@ -27,11 +32,16 @@ export function checkOptions<T extends object>(
 
 /** A whole number from `least` to `most`. */
 export function checkInteger(path: string, value: unknown, least: number, most: number): number {
-  if (typeof value !== 'number') throw argumentTypeError(path, 'a number', value)
+  if (typeof value !== 'number') throw notANumber(path, value)
   if (!Number.isSafeInteger(value) || value < least || value > most) {
     throw argumentRangeError(path, `a whole number from ${least} to ${most}`, value)
   }
   return value
+}
+
+function notANumber(path: string, value: unknown): TypeError {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN
+  return argumentTypeError(path, 'a number', value, Number.isNaN(number) ? [] : [`without quotes: ${number}`])
 }
 
 /** A number for which `test` holds. */
@@ -41,7 +51,7 @@ export function checkNumber(
   needs: string,
   test: (value: number) => boolean,
 ): number {
-  if (typeof value !== 'number') throw argumentTypeError(path, 'a number', value)
+  if (typeof value !== 'number') throw notANumber(path, value)
   if (!Number.isFinite(value) || !test(value)) throw argumentRangeError(path, needs, value)
   return value
 }
@@ -72,9 +82,16 @@ export function checkName(path: string, value: unknown): string {
 export function checkChoice<T extends string>(path: string, value: unknown, choices: readonly T[]): T {
   if (typeof value !== 'string') throw argumentTypeError(path, 'a string', value)
   if (!(choices as readonly string[]).includes(value)) {
-    throw argumentRangeError(path, `one of ${choices.map(choice => `'${choice}'`).join(', ')}`, value)
+    const needs = `one of ${choices.map(choice => `'${choice}'`).join(', ')}`
+    throw argumentRangeError(path, needs, value, guesses(value, choices))
   }
   return value as T
+}
+
+/** A line for `fix` that asks whether one of `choices` was meant; none if no choice is close. */
+export function guesses(value: string, choices: Iterable<string>): string[] {
+  const guess = didYouMean(value, choices)
+  return guess === undefined ? [] : [guess]
 }
 
 export function checkSignal(path: string, value: unknown): AbortSignal | undefined {

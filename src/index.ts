@@ -12,7 +12,7 @@ export {
   trainTestSplit,
 } from './data/split.js'
 export { type ReadTextOptions, readText } from './data/text.js'
-export { CellstateError, type ErrorCode, type ErrorDetails } from './errors.js'
+export { CellstateError, ERROR_CODES, type ErrorCode, type ErrorDetails } from './errors.js'
 export {
   type Activation,
   type BidirectionalLayer,

@@ -13,19 +13,9 @@ const { tmpdir } = require('node:os')
 const path = require('node:path')
 const api = require('../dist/index.js')
 
-const CODES = new Set([
-  'ERR_ABORTED',
-  'ERR_BUSY',
-  'ERR_DATA',
-  'ERR_DISPOSED',
-  'ERR_FILE',
-  'ERR_INTERNAL',
-  'ERR_MODEL_FILE',
-  'ERR_NATIVE_MISSING',
-  'ERR_NON_FINITE',
-  'ERR_OUT_OF_MEMORY',
-  'ERR_UNSUPPORTED',
-])
+const CODES = new Set(api.ERROR_CODES)
+/** Longest line of a message: its values are cut at 80 characters. */
+const LONGEST_LINE = 400
 /** What the engine says of an iterable, proxy or function of the caller that is none. */
 const ITERATION =
   /^(undefined is not a function$|Class constructors cannot be invoked |'get' on proxy: |Result of the Symbol\.|Iterator result |Cannot perform %TypedArray%\.prototype\.values)/
@@ -401,7 +391,10 @@ function refresh() {
   things = undefined
 }
 
-const model = () => (chance(0.03) ? (fixture(), dead) : fixture()[pick(['model', 'model', 'steps', 'rows'])])
+const model = () => {
+  const { [pick(['model', 'model', 'steps', 'rows'])]: alive } = fixture()
+  return chance(0.03) ? dead : alive
+}
 const sequence = () => (chance(0.7) ? ids() : some(4, () => [random(), random()]))
 const inputs = () =>
   pick([
@@ -776,15 +769,29 @@ const TARGETS = {
 
 // ---- the run --------
 
+/** What the text of an error of the package lacks; nothing if it is as it should be. */
+function untold(error) {
+  const long = error.message.split('\n').find(line => line.length > LONGEST_LINE)
+  if (long !== undefined) return `a line of ${long.length} characters: ${long.slice(0, 200)}`
+  if (/invalid input|\[object Object\]/i.test(error.message))
+    return `says nothing: ${error.message.slice(0, 200)}`
+  for (const part of ['got', 'needs']) {
+    if (!(error[part]?.length > 0)) return `no ${part}: ${error.message.slice(0, 200)}`
+  }
+  if (!Array.isArray(error.fix)) return `no fix: ${error.message.slice(0, 200)}`
+  return undefined
+}
+
 /** Why an error is not one that the package promises; nothing if it is. */
 function fault(error) {
   if (error instanceof OwnError) return undefined
   if (!(error instanceof Error)) return `threw ${typeof error}, not an Error`
   if (error instanceof api.CellstateError && error.code === 'ERR_INTERNAL')
     return `ERR_INTERNAL: ${error.message}`
-  if (error instanceof api.CellstateError && CODES.has(error.code)) return undefined
+  if (error instanceof api.CellstateError && CODES.has(error.code)) return untold(error)
   const { code } = error
-  if (code === 'ERR_ARGUMENT' && (error instanceof TypeError || error instanceof RangeError)) return undefined
+  if (code === 'ERR_ARGUMENT' && (error instanceof TypeError || error instanceof RangeError))
+    return untold(error)
   const frames = String(error.stack).split('\n')
   const place = frames.filter(line => line.includes('/') && line.includes(' at ')).slice(0, 3)
   if (ITERATION.test(error.message)) return undefined

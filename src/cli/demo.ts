@@ -1,12 +1,12 @@
 /** `cellstate demo`: trains on the sample of the package, so that a person sees the whole way in a few seconds. */
 import { access } from 'node:fs/promises'
 import { CellstateError, show } from '../errors.js'
+import { quoted } from '../shell.js'
 import type { Prediction, TextClassifier } from '../tasks/text-classifier.js'
 import { architecture } from './inspect.js'
 import { type CommonOptions, given, type ProgressOptions, type Streams } from './options.js'
 import { reportText, trainReport } from './report.js'
 import { SAMPLE, SENTENCES } from './sample.js'
-import { quoted } from './shell.js'
 import { loadMeasure, type Measure } from './terminal.js'
 import { trainOnFile } from './train.js'
 import { percent } from './words.js'

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /** The executable: connects the command line to the process. */
 import path from 'node:path'
+import { quoted } from '../shell.js'
 import { type EndingSignal, Interruption, SIGNAL_CODES } from './interrupt.js'
 import { run, wantsJson } from './program.js'
-import { quoted } from './shell.js'
 import { wantsColor } from './terminal.js'
 
 for (const stream of [process.stdout, process.stderr]) {

@@ -1,6 +1,6 @@
 /** What the commands share: options, where they write, the files they read, and how errors end. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { CellstateError } from '../errors.js'
+import { type ArgumentParts, broken, CellstateError } from '../errors.js'
 
 /** Where a command writes, and what ends it. */
 export interface Streams {
@@ -37,6 +37,7 @@ export interface ProgressOptions {
 }
 
 const MOST_LINES = 12
+const COLUMNS = 100
 const RULE_EXAMPLES = "'>3', '<=2', '=yes'"
 
 /** A command line is wrong; exit code 2. With a `cause`, that tells what is wrong. */
@@ -111,28 +112,40 @@ export function given<T extends object>(options: T): { [K in keyof T]: Exclude<T
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
 }
 
-/** Text of an error for a person: at most twelve lines. */
+/**
+ * Text of an error for a person: at most twelve lines, the first broken at 100 columns, options as they are typed.
+ */
 export function errorText(error: unknown): string {
-  const { message, code } = error as { message?: unknown; code?: unknown }
+  const { message, code } = Object(error) as { message?: unknown; code?: unknown }
   const text = typeof message === 'string' ? message : String(error)
-  const lines = `cellstate: ${text}${typeof code === 'string' ? ` [${code}]` : ''}`.split('\n')
-  if (typeof code === 'string') {
-    const [first = '', ...rest] = text.split('\n')
-    lines.splice(0, lines.length, `cellstate: ${first} [${code}]`, ...rest)
-  }
+  const [first = '', ...details] = asTyped(text).split('\n\n')
+  const head = `cellstate: ${first.replaceAll('\n  ', ' ')}${typeof code === 'string' ? ` [${code}]` : ''}`
+  const lines = [...broken(printable(head), COLUMNS), ...details.flatMap(part => ['', ...part.split('\n')])]
   if (lines.length > MOST_LINES) lines.splice(MOST_LINES - 1, lines.length, '  …')
   return `${lines.map(printable).join('\n')}\n`
 }
 
-/** An error as JSON. */
+/** `options.testSize` as `--test-size`. */
+function asTyped(text: string): string {
+  return text.replace(/\boptions\.([a-z][A-Za-z]*)/g, (_, name: string) => {
+    return `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
+  })
+}
+
+/** An error as JSON: its name, code, message and, of errors of this package, the parts of it. */
 export function errorJson(error: unknown): Record<string, unknown> {
   if (error instanceof UsageError) {
     const { name, code, message, fix } = error
     return { name, code, message, fix }
   }
   if (error instanceof CellstateError) return error.toJSON()
-  const { name = 'Error', message = String(error), code } = error as Partial<Error> & { code?: unknown }
-  return { name, code, message }
+  const {
+    name = 'Error',
+    message = String(error),
+    code,
+  } = Object(error) as Partial<Error> & { code?: unknown }
+  const { where, got, needs, fix } = Object(error) as Partial<ArgumentParts>
+  return { name, code, message, where, got, needs, fix }
 }
 
 /** `text` without control characters, which could move the cursor of a terminal. */

@@ -116,6 +116,7 @@ async function predictToFile(
     throw new CellstateError('ERR_FILE', `${out}: cannot be written`, {
       where: out,
       got: show((error as Error).message),
+      needs: 'a disk with room, in a folder that can be written',
       fix: ['give another place: --out'],
       cause: error,
     })

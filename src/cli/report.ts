@@ -1,9 +1,10 @@
 /** What a training led to, in words and as JSON: the file, the accuracy beside simpler classifiers, what to do next. */
+
+import { quoted } from '../shell.js'
 import type { TextClassifier, TextTraining } from '../tasks/text-classifier.js'
 import { printable, type Streams, short } from './options.js'
 import { bestEpoch } from './progress/best.js'
 import { duration } from './progress/estimate.js'
-import { quoted } from './shell.js'
 import { type Measure, paint } from './terminal.js'
 import { count, percent } from './words.js'
 

@@ -4,10 +4,10 @@ import { listed } from '../data/columns.js'
 import { readCsv } from '../data/csv.js'
 import { readJsonLines } from '../data/json-lines.js'
 import { CellstateError, show } from '../errors.js'
+import { quoted } from '../shell.js'
 import { didYouMean } from '../text/closest.js'
 import { UsageError } from './options.js'
 import type { Progress } from './progress/show.js'
-import { quoted } from './shell.js'
 import { count } from './words.js'
 
 /** One row of a file. */
@@ -22,13 +22,15 @@ function readRows(file: string, signal: AbortSignal): AsyncIterable<FileRow> {
       return readCsv(file, { signal })
     case '.jsonl':
       return readJsonLines(file, { signal })
-    default:
+    default: {
+      const renamed = `${file.slice(0, file.length - extension.length)}.csv`
       throw new CellstateError('ERR_UNSUPPORTED', `${file}: rows are not read from files of this kind`, {
         where: file,
         got: extension === '' ? 'no extension' : show(extension),
         needs: '.csv, .tsv or .jsonl',
-        fix: ['rename the file if its name is wrong', 'or export it as CSV'],
+        fix: [`if it holds rows: mv ${quoted(file)} ${quoted(renamed)}`, 'or export it as CSV'],
       })
+    }
   }
 }
 

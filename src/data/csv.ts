@@ -2,9 +2,11 @@
 import { type CsvError, Parser } from 'csv-parse'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
 import { listed } from './columns.js'
+import { setPlace } from './place.js'
 import { type ReadRowsOptions, type ReadRowsSettings, readRowsSettings, tooLong } from './read-options.js'
 import {
   lineAt,
+  lineBreaks,
   type NamedSource,
   namedSource,
   passes,
@@ -119,6 +121,10 @@ class RowParser {
   #rowBad = false
   #anyRow = false
   #lastSlice: Slice | undefined
+  /** The byte up to which lines were counted for the rows, the slice that it lies in, and its line. */
+  #counted = 0
+  #countedSlice: Slice | undefined
+  #countedLine = 1
 
   constructor(name: string, settings: Settings) {
     this.#name = name
@@ -167,6 +173,7 @@ class RowParser {
     if (this.#anyRow) return undefined
     return new CellstateError('ERR_DATA', `${this.#name} is empty`, {
       where: this.#name,
+      got: 'no row at all',
       needs: this.#settings.header ? 'a first row with the names of the columns' : 'at least one row',
       fix: ['check how the file was written'],
     })
@@ -201,9 +208,33 @@ class RowParser {
       this.#refuse(this.#lengthError(record, names))
       return
     }
-    const row: CsvRow = Object.create(null)
+    // Not Object.create(null): such an object is a hash table, and a table with a place takes thrice the time.
+    const row = Object.setPrototypeOf({}, null) as CsvRow
+    setPlace(row, this.#name, this.#rowLine())
     for (let i = 0; i < names.length; i++) row[names[i]!] = record[i]!
     this.#rows.push(row)
+  }
+
+  /** Line on which the row begins that is just complete. Every byte is looked at once. */
+  #rowLine(): number {
+    let slice = this.#countedSlice
+    let at = this.#counted
+    for (;;) {
+      if (slice === undefined || at >= sliceEnd(slice)) {
+        slice = this.#sliceOf(Math.max(at, this.#rowEnd))
+        if (slice === undefined) return this.#countedLine
+        this.#countedSlice = slice
+        this.#countedLine = slice.line
+        at = slice.offset
+      }
+      const { bytes, offset } = slice
+      const begin = at - offset
+      let end = Math.min(Math.max(this.#rowEnd - offset, begin), bytes.length)
+      if (this.#rowEnd < sliceEnd(slice)) while (isBreak(bytes[end])) end++
+      this.#countedLine += lineBreaks(bytes, begin, end)
+      this.#counted = at = offset + end
+      if (end < bytes.length) return this.#countedLine
+    }
   }
 
   /** A malformed row: an error, unless such rows are skipped. */
@@ -270,7 +301,13 @@ class RowParser {
         })
       }
       default:
-        throw new CellstateError('ERR_INTERNAL', `${this.#name}: ${error.message}`, { cause: error })
+        throw new CellstateError('ERR_INTERNAL', `${this.#name}: ${error.message}`, {
+          where: this.#name,
+          got: `${error.code} from csv-parse`,
+          needs: 'one of the codes that cellstate knows',
+          fix: ['report it with a file that leads to it'],
+          cause: error,
+        })
     }
   }
 
@@ -366,6 +403,10 @@ class RowParser {
   }
 }
 
+function isBreak(byte: number | undefined): boolean {
+  return byte === LINE_FEED || byte === CARRIAGE_RETURN
+}
+
 function sliceEnd(slice: Slice): number {
   return slice.offset + slice.bytes.length
 }
@@ -418,5 +459,5 @@ function checkColumns(columns: readonly string[]): void {
   }
   const problem = nameProblem(columns)
   if (problem !== undefined)
-    throw argumentRangeError('options.columns', 'one name for every column, each once', problem)
+    throw argumentRangeError('options.columns', 'one name a column, each once', problem)
 }

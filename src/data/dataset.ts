@@ -2,6 +2,7 @@
 import { checkInteger, checkNumber, checkOptions, checkSignal } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { allocate } from '../text/allocate.js'
+import { placeOf } from './place.js'
 
 /** Input of one example: ids, or the feature rows of the steps. */
 export type SampleInput = ArrayLike<number> | ArrayLike<ArrayLike<number>>
@@ -48,6 +49,9 @@ export class Dataset implements Iterable<Sample> {
   readonly #ends: number[] = []
   readonly #targets: (number | Float32Array)[] = []
   #weights: number[] | undefined
+  #largestId = -1
+  /** Whether there are inputs only, which errors name without their sample. */
+  #inputsOnly = false
 
   /**
    * @param samples examples; they are copied.
@@ -92,6 +96,31 @@ export class Dataset implements Iterable<Sample> {
       }
     }
     return dataset
+  }
+
+  /** @internal Inputs without targets; errors name them as `inputs[3][2]`. */
+  static ofInputs(inputs: readonly SampleInput[]): Dataset {
+    const dataset = new Dataset()
+    dataset.#inputsOnly = true
+    for (const input of inputs) dataset.#add({ input, target: 0 })
+    return dataset
+  }
+
+  /** @internal Steps of all inputs. */
+  get tokens(): number {
+    return this.#used / (this.#features || 1)
+  }
+
+  /** @internal The largest id; -1 if there are none. */
+  get largestId(): number {
+    return this.#largestId
+  }
+
+  /** @internal Where the first id above `most` is; there is one. */
+  above(most: number): { id: number; example: number; position: number } {
+    const at = this.#store.findIndex(id => id > most)
+    const example = this.#ends.findIndex(end => end > at)
+    return { id: this.#store[at]!, example, position: at - (this.#ends[example - 1] ?? 0) }
   }
 
   /** How many examples there are. */
@@ -169,13 +198,16 @@ export class Dataset implements Iterable<Sample> {
     if (typeof sample !== 'object' || sample === null) {
       throw argumentTypeError(path, 'an object { input, target }', sample)
     }
+    const place = placeOf(sample)
+    const part = (name: string): string => (place === undefined ? `${path}.${name}` : `${place}: ${name}`)
     const { input, target, weight } = sample
     const before = this.#used
+    const largest = this.#largestId
     try {
-      this.#addInput(`${path}.input`, input)
-      const checked = checkTarget(`${path}.target`, target)
+      this.#addInput(this.#inputsOnly ? `inputs[${this.length}]` : part('input'), input)
+      const checked = checkTarget(part('target'), target)
       if (weight !== undefined) {
-        checkNumber(`${path}.weight`, weight, 'a number from 0', number => number >= 0)
+        checkNumber(part('weight'), weight, 'a number from 0', number => number >= 0)
         this.#weights ??= this.#ends.map(() => 1)
       }
       this.#weights?.push(weight ?? 1)
@@ -183,6 +215,7 @@ export class Dataset implements Iterable<Sample> {
       this.#ends.push(this.#used)
     } catch (error) {
       this.#used = before
+      this.#largestId = largest
       throw error
     }
   }
@@ -203,7 +236,9 @@ export class Dataset implements Iterable<Sample> {
     const store = this.#store
     if (width === 0) {
       for (let i = 0; i < input.length; i++) {
-        store[this.#used++] = checkInteger(`${path}[${i}]`, input[i], 0, MOST_ID)
+        const id = checkInteger(`${path}[${i}]`, input[i], 0, MOST_ID)
+        if (id > this.#largestId) this.#largestId = id
+        store[this.#used++] = id
       }
       return
     }
@@ -216,7 +251,10 @@ export class Dataset implements Iterable<Sample> {
       for (let j = 0; j < width; j++) {
         const value = row[j]
         if (typeof value !== 'number') throw argumentTypeError(`${path}[${i}][${j}]`, 'a number', value)
-        if (!Number.isFinite(value)) throw argumentRangeError(`${path}[${i}][${j}]`, 'a finite number', value)
+        if (!Number.isFinite(Math.fround(value))) {
+          const filter = this.#inputsOnly ? 'inputs.filter(input =>' : 'examples.filter(({ input }) =>'
+          throw notFinite(`${path}[${i}][${j}]`, value, `${filter} input.flat().every(Number.isFinite))`)
+        }
         store[this.#used++] = value
       }
     }
@@ -232,7 +270,9 @@ export class Dataset implements Iterable<Sample> {
       this.#store = grown
     } catch (cause) {
       throw new CellstateError('ERR_OUT_OF_MEMORY', `no memory for a data set of ${size} values`, {
-        fix: ['train on fewer examples at a time', 'or cut long texts'],
+        got: `${size} values in one data set`,
+        needs: `${4 * size} bytes of free memory`,
+        fix: ['train on fewer examples at a time', 'or cut long texts: text.slice(0, 5000)'],
         cause,
       })
     }
@@ -240,13 +280,33 @@ export class Dataset implements Iterable<Sample> {
 }
 
 function checkTarget(path: string, target: unknown): number | Float32Array {
-  if (typeof target === 'number') return checkNumber(path, target, 'a finite number', () => true)
+  if (typeof target === 'number') return finite(path, target)
   if (!isArrayLike(target)) throw argumentTypeError(path, 'a number or an array of numbers', target)
   const values = allocate(Float32Array, target.length, 1)
   for (let i = 0; i < target.length; i++) {
-    values[i] = checkNumber(`${path}[${i}]`, target[i], 'a finite number', () => true)
+    values[i] = finite(`${path}[${i}]`, target[i])
   }
   return values
+}
+
+/** A number that 32 bits hold. */
+function finite(path: string, value: unknown): number {
+  if (typeof value !== 'number') throw argumentTypeError(path, 'a number', value)
+  if (!Number.isFinite(Math.fround(value))) {
+    throw notFinite(path, value, 'examples.filter(({ target }) => [target].flat().every(Number.isFinite))')
+  }
+  return value
+}
+
+function notFinite(path: string, value: number, filter: string): RangeError {
+  if (Number.isFinite(value)) {
+    const needs = 'a number below 3.4e38, the largest of 32 bits'
+    return argumentRangeError(path, needs, value, ['scale such numbers to about -1 to 1'])
+  }
+  return argumentRangeError(path, 'a finite number', value, [
+    `leave them out: ${filter}`,
+    'or fill the values in, for example with 0 or with the mean',
+  ])
 }
 
 function isArrayLike(value: unknown): value is ArrayLike<unknown> {

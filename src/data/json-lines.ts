@@ -1,6 +1,7 @@
 /** Reads JSON Lines: one JSON object a line. */
 import { CellstateError, show } from '../errors.js'
 import { lineBatches } from './lines.js'
+import { setPlace } from './place.js'
 import { type ReadRowsOptions, readRowsSettings } from './read-options.js'
 import { namedSource, passes, type TextSource } from './source.js'
 
@@ -28,7 +29,7 @@ export function readJsonLines(
       for (const [i, line] of lines.entries()) {
         settings.signal?.throwIfAborted()
         if (/^\s*$/.test(line)) continue
-        const row = parseRow(line, `${named.name} line ${first + i}`)
+        const row = parseRow(line, named.name, first + i)
         if (!(row instanceof CellstateError)) yield row
         else if (settings.skipBadRows) settings.onBadRow?.(row)
         else throw row
@@ -37,18 +38,20 @@ export function readJsonLines(
   })
 }
 
-function parseRow(line: string, where: string): Record<string, unknown> | CellstateError {
-  const refusal = (message: string, cause?: unknown) =>
-    new CellstateError('ERR_DATA', `${where}: ${message}`, {
+function parseRow(line: string, name: string, number: number): Record<string, unknown> | CellstateError {
+  const refusal = (message: string, cause?: unknown) => {
+    const where = `${name} line ${number}`
+    return new CellstateError('ERR_DATA', `${where}: ${message}`, {
       where,
       got: show(line),
       needs: 'one JSON object, as {"text": "…", "label": "…"}',
       fix: [
         'write every object on a line of its own, without commas in between',
-        'or leave such lines out: skipBadRows',
+        'or leave such lines out: readJsonLines(path, { skipBadRows: true })',
       ],
       cause,
     })
+  }
   let value: unknown
   try {
     value = JSON.parse(line)
@@ -56,5 +59,6 @@ function parseRow(line: string, where: string): Record<string, unknown> | Cellst
     return refusal('not JSON', cause)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return refusal('not a JSON object')
+  setPlace(value, name, number)
   return value as Record<string, unknown>
 }

@@ -74,8 +74,12 @@ export function readRowsSettings(options: ReadRowsOptions): ReadRowsSettings {
 export function tooLong(where: string, maxRecordSize: number, why: string): CellstateError {
   return new CellstateError('ERR_DATA', `${where}: longer than ${maxRecordSize} bytes`, {
     where,
+    got: `more than ${maxRecordSize} bytes without an end`,
     needs: `at most ${maxRecordSize} bytes (maxRecordSize)`,
     why,
-    fix: ['mend the file at that line', 'or, if it is so on purpose, raise maxRecordSize'],
+    fix: [
+      'mend the file at that line',
+      `or, if it is so on purpose: { maxRecordSize: ${2 * maxRecordSize} }`,
+    ],
   })
 }

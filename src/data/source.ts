@@ -1,11 +1,11 @@
 /** Opens files and streams as UTF-8 bytes in small slices that know the line they begin on. */
 import { isUtf8 } from 'node:buffer'
-import { type FileHandle, open, readdir } from 'node:fs/promises'
-import { basename, dirname, resolve } from 'node:path'
+import { type FileHandle, open } from 'node:fs/promises'
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
-import { didYouMean } from '../text/closest.js'
+import { conversion, DATA_FILES, fileError } from './file-error.js'
+import { setName } from './place.js'
 
 /**
  * Where text comes from: the path or `file:` URL of a file, or a stream or other async iterable of text or bytes.
@@ -66,11 +66,13 @@ export function namedSource(source: TextSource): NamedSource {
  */
 export function passes<T>({ source, name }: NamedSource, pass: () => AsyncGenerator<T>): AsyncIterable<T> {
   let begun = false
-  return {
+  const iterable: AsyncIterable<T> = {
     [Symbol.asyncIterator]() {
       if (begun && isOneShot(source)) {
         throw new CellstateError('ERR_DATA', `${name}: the stream was read before`, {
           where: name,
+          got: 'a second loop over a stream',
+          needs: 'one loop, or the path of a file',
           why: 'a stream gives its bytes once',
           fix: ['give the path of the file', 'or keep the rows in an array'],
         })
@@ -79,6 +81,8 @@ export function passes<T>({ source, name }: NamedSource, pass: () => AsyncGenera
       return pass()
     },
   }
+  setName(iterable, name)
+  return iterable
 }
 
 function isOneShot(source: NamedSource['source']): boolean {
@@ -115,7 +119,7 @@ export async function* slices(named: NamedSource, signal: AbortSignal | undefine
     begun = true
     if (bytes.length === 0) continue
     yield { bytes, offset, line }
-    line += lineBreaks(bytes, bytes.length)
+    line += lineBreaks(bytes, 0, bytes.length)
     endedInReturn = bytes[bytes.length - 1] === CARRIAGE_RETURN
     offset += bytes.length
     sinceTurn += bytes.length
@@ -130,13 +134,16 @@ export async function* slices(named: NamedSource, signal: AbortSignal | undefine
 
 /** Line of the byte at `offset`, which lies in or right behind `slice`. */
 export function lineAt(slice: Slice, offset: number): number {
-  return slice.line + lineBreaks(slice.bytes, offset - slice.offset)
+  return slice.line + lineBreaks(slice.bytes, 0, offset - slice.offset)
 }
 
-/** Line feeds, and carriage returns without one, among the first `end` bytes; a return at the very end waits. */
-function lineBreaks(bytes: Buffer, end: number): number {
+/**
+ * Line feeds, and carriage returns without one, among the bytes from `begin` to before `end`; a return at the very end
+ * of `bytes` waits.
+ */
+export function lineBreaks(bytes: Buffer, begin: number, end: number): number {
   let breaks = 0
-  for (let i = 0; i < end; i++) {
+  for (let i = begin; i < end; i++) {
     if (bytes[i] === LINE_FEED) breaks++
     else if (bytes[i] === CARRIAGE_RETURN && i + 1 < bytes.length && bytes[i + 1] !== LINE_FEED) breaks++
   }
@@ -173,7 +180,7 @@ async function* fileChunks(path: string, signal: AbortSignal | undefined): Async
   try {
     file = await open(path)
   } catch (cause) {
-    throw await fileError(path, cause)
+    throw await fileError(path, cause, DATA_FILES)
   }
   try {
     for (;;) {
@@ -183,7 +190,7 @@ async function* fileChunks(path: string, signal: AbortSignal | undefined): Async
       try {
         ;({ bytesRead } = await file.read(buffer, 0, READ_BYTES, null))
       } catch (cause) {
-        throw await fileError(path, cause)
+        throw await fileError(path, cause, DATA_FILES)
       }
       if (bytesRead === 0) return
       yield buffer.subarray(0, bytesRead)
@@ -264,6 +271,7 @@ function nextOrAbort<T>(
 function unpaired(name: string): CellstateError {
   return new CellstateError('ERR_DATA', `${name}: half of a character (an unpaired surrogate) in the text`, {
     where: name,
+    got: 'a surrogate without its partner',
     needs: 'well-formed text',
     fix: ['give the bytes instead of strings', 'or text.toWellFormed()'],
   })
@@ -275,26 +283,34 @@ function notUtf8(
   { offset, line, begun }: { offset: number; line: number; begun: boolean },
 ): CellstateError {
   const at = firstInvalidByte(bytes)
-  const where = `${name} line ${line + lineBreaks(bytes, at)}`
+  const where = `${name} line ${line + lineBreaks(bytes, 0, at)}`
   const hex = Array.from(bytes.subarray(at, at + 4), byte => byte.toString(16).padStart(2, '0')).join(' ')
   return new CellstateError('ERR_DATA', `${where}: byte ${offset + at} is not UTF-8`, {
     where,
     got: `bytes ${hex}`,
     needs: 'text in UTF-8',
-    fix: begun ? LEGACY_ENCODING : conversion(bytes),
+    fix: begun ? legacyEncoding(name) : otherEncoding(name, bytes),
   })
 }
 
-const LEGACY_ENCODING = [
-  'save the file as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8 in.csv > out.csv',
-  "or decode it: createReadStream(path, 'latin1')",
-]
+/** A name for a command: streams have none. */
+function fileName(name: string): string {
+  return name === 'stream' ? 'in.csv' : name
+}
+
+function legacyEncoding(name: string): readonly string[] {
+  return [
+    `convert it: ${conversion(fileName(name), 'WINDOWS-1252')}`,
+    "or decode it: createReadStream(path, 'latin1')",
+    'or save it as UTF-8 where it was made',
+  ]
+}
 
 /** What to do with a file that begins with these bytes. */
-function conversion(bytes: Buffer): readonly string[] {
+function otherEncoding(name: string, bytes: Buffer): readonly string[] {
   const start = bytes.toString('latin1', 0, 4)
   if (start.startsWith('\xff\xfe') || start.startsWith('\xfe\xff')) {
-    return ['the file is UTF-16, convert it: iconv -f UTF-16 -t UTF-8 in.csv > out.csv']
+    return [`the file is UTF-16, convert it: ${conversion(fileName(name), 'UTF-16')}`]
   }
   if (start.startsWith('\x1f\x8b')) {
     return ['the file is compressed: createReadStream(path).pipe(createGunzip())']
@@ -302,7 +318,7 @@ function conversion(bytes: Buffer): readonly string[] {
   if (start === 'PK\x03\x04') {
     return ['the file is a zip archive or a spreadsheet: unpack it, or export it as CSV']
   }
-  return LEGACY_ENCODING
+  return legacyEncoding(name)
 }
 
 function firstInvalidByte(bytes: Buffer): number {
@@ -316,68 +332,5 @@ function firstInvalidByte(bytes: Buffer): number {
     if (bytes[at] !== 0xef || bytes[at + 1] !== 0xbf || bytes[at + 2] !== 0xbd) return at
     at += 3
     from = replaced + 1
-  }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'no permission to read it',
-  EPERM: 'no permission to read it',
-  EISDIR: 'it is a folder',
-  EMFILE: 'too many files are open',
-  ENFILE: 'too many files are open',
-  ENOENT: 'no such file',
-  ENOTDIR: 'a part of the path is a file, not a folder',
-  EIO: 'the device failed while reading',
-  ENAMETOOLONG: 'the name is too long',
-}
-
-async function fileError(path: string, cause: unknown): Promise<CellstateError> {
-  const code = String((cause as { code?: unknown }).code)
-  const reason = REASONS[code] ?? `the system says ${code}`
-  const full = resolve(path.replaceAll('\0', ''))
-  return new CellstateError('ERR_FILE', `cannot read ${path}: ${reason}`, {
-    where: path,
-    got: full === path ? code : `${code} for ${full}`,
-    needs: 'a file that can be read',
-    fix: await fileFix(code, full),
-    cause,
-  })
-}
-
-async function fileFix(code: string, path: string): Promise<readonly string[]> {
-  switch (code) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return missingFix(path)
-    case 'EISDIR': {
-      const names = await namesIn(path)
-      const files = names?.filter(name => /\.(?:csv|tsv|jsonl|txt)$/i.test(name)).slice(0, 3) ?? []
-      return files.length > 0 ? [`give a file in it: ${files.join(', ')}`] : ['give the path of a file']
-    }
-    case 'EACCES':
-    case 'EPERM':
-      return [`allow it: chmod u+r ${JSON.stringify(basename(path))}`]
-    default:
-      return ['give the path of a file that can be read']
-  }
-}
-
-/** Looks in the nearest folder that exists for the name that was meant. */
-async function missingFix(path: string): Promise<readonly string[]> {
-  for (let missing = path; dirname(missing) !== missing; missing = dirname(missing)) {
-    const names = await namesIn(dirname(missing))
-    if (names === undefined) continue
-    const guess = didYouMean(basename(missing), names.sort())
-    if (guess !== undefined) return [guess]
-    return [`there is no ${JSON.stringify(basename(missing))} in ${dirname(missing)}`]
-  }
-  return ['give the path of a file that exists']
-}
-
-async function namesIn(folder: string): Promise<string[] | undefined> {
-  try {
-    return await readdir(folder)
-  } catch {
-    return undefined
   }
 }

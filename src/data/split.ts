@@ -111,6 +111,7 @@ function sizes(n: number, testSize: number | undefined, trainSize: number | unde
   const isFraction = (size: number | undefined) => size !== undefined && !Number.isInteger(size)
   if (n < 2) {
     throw new CellstateError('ERR_DATA', `${n === 0 ? 'no rows' : 'one row'} cannot be split in two sets`, {
+      got: n === 0 ? 'no rows' : 'one row',
       needs: 'at least one row in each set',
       fix: ['give more rows'],
     })
@@ -176,6 +177,7 @@ function strata(n: number, stratify: (index: number) => StratumLabel): Uint32Arr
 function checkedStratum(label: StratumLabel, indices: number[]): Uint32Array {
   if (indices.length < 2) {
     throw new CellstateError('ERR_DATA', `stratify: only row ${indices[0]} has the label ${show(label)}`, {
+      got: `one row with ${show(label)}`,
       needs: 'at least two rows of every label',
       fix: ['leave the row out', 'or merge rare labels', 'or leave stratify out'],
     })
@@ -207,6 +209,7 @@ function stratified(
         'ERR_DATA',
         `stratify: a ${name} set of ${size} rows cannot hold ${classes.length} labels`,
         {
+          got: `${size} rows for ${classes.length} labels`,
           needs: 'at least as many rows in each set as there are labels',
           fix: ['change testSize or trainSize', 'or merge labels', 'or leave stratify out'],
         },

@@ -1,7 +1,14 @@
 /** Describes the layers of a model: plain frozen objects that are the configuration in a model file. */
-import { checkBoolean, checkChoice, checkInteger, checkName, checkOptions, checkRate } from '../checks.js'
-import { argumentRangeError, argumentTypeError } from '../errors.js'
-import { didYouMean } from '../text/closest.js'
+import {
+  checkBoolean,
+  checkChoice,
+  checkInteger,
+  checkName,
+  checkOptions,
+  checkRate,
+  guesses,
+} from '../checks.js'
+import { argumentRangeError, argumentTypeError, broken } from '../errors.js'
 
 /** Options of every layer. */
 export interface LayerOptions {
@@ -245,8 +252,11 @@ export function concatPooling(options: LayerOptions = {}): PoolingLayer {
 
 /** A checked copy of `value`, which may come from JSON. */
 export function checkLayer(path: string, value: unknown): Layer {
-  const { kind, ...options } = (value ?? {}) as Record<string, unknown>
-  if (typeof kind !== 'string') throw argumentTypeError(path, 'a layer, as lstm({ units: 64 })', value)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw argumentTypeError(path, 'a layer, as lstm({ units: 64 })', value)
+  }
+  const { kind, ...options } = value as Record<string, unknown>
+  if (typeof kind !== 'string') throw argumentTypeError(`${path}.kind`, "a kind of layer, as 'lstm'", kind)
   switch (kind) {
     case 'input':
       return inputAt(path, options as never)
@@ -278,7 +288,9 @@ export function checkLayer(path: string, value: unknown): Layer {
         'globalMaxPooling',
         'concatPooling',
       ]
-      throw argumentRangeError(`${path}.kind`, didYouMean(kind, kinds) ?? `one of ${kinds.join(', ')}`, kind)
+      const guess = guesses(kind, kinds)
+      const fix = guess.length > 0 ? guess : broken(`one of ${kinds.join(', ')}`, 90)
+      throw argumentRangeError(`${path}.kind`, 'a kind of layer', kind, fix)
     }
   }
 }
@@ -326,7 +338,11 @@ function bidirectionalAt(
   options: BidirectionalOptions,
 ): BidirectionalLayer {
   const inner = checkLayer(layerPath, layer)
-  if (inner.kind !== 'lstm') throw argumentRangeError(layerPath, 'a recurrent layer: lstm', inner.kind)
+  if (inner.kind !== 'lstm') {
+    throw argumentRangeError(layerPath, 'a recurrent layer: lstm', inner.kind, [
+      'bidirectional(lstm({ units: 64 }))',
+    ])
+  }
   checkOptions(path, options, ['mergeMode', 'name', 'trainable'])
   return Object.freeze({
     kind: 'bidirectional',

@@ -2,7 +2,8 @@
 import { checkBoolean, checkChoice, checkName, checkOptions, checkSeed, checkSignal } from '../checks.js'
 import { lengthBatches } from '../data/batches.js'
 import { Dataset, type Ragged, type SampleInput, type SampleSource } from '../data/dataset.js'
-import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
+import { fileError, MODEL_FILES } from '../data/file-error.js'
+import { argumentError, argumentRangeError, argumentTypeError, CellstateError, cut, show } from '../errors.js'
 import type { NativeBatch, NativeModel, NativeOutput, NativeStepReport } from '../native/binding.js'
 import {
   type ComputeOptions,
@@ -13,9 +14,10 @@ import {
   VERSION,
 } from '../native/load.js'
 import { allocate } from '../text/allocate.js'
-import { closest } from '../text/closest.js'
+import { didYouMean } from '../text/closest.js'
 import { checkLayer, type Layer } from './layers.js'
 import {
+  checkTargets,
   type Evaluation,
   LOSSES,
   type Loss,
@@ -24,6 +26,7 @@ import {
   nativeOptimizer,
   nativeTargets,
   type Optimizer,
+  type Outputs,
 } from './objective.js'
 
 /** Options of {@link sequential}. */
@@ -109,7 +112,7 @@ export class Model {
   readonly #config: { layers: Layer[]; seed: number }
   readonly #documents: Readonly<Record<string, string>>
   readonly #origin: ModelOrigin | undefined
-  #outputs: number | undefined
+  #outputs: Outputs | undefined
   #busy = false
   #disposed = false
 
@@ -221,7 +224,7 @@ export class Model {
     const sequences = this.#sequences(inputs)
     let values = new Float32Array(0)
     let ends: Float64Array | undefined
-    let features = this.#outputSize()
+    let features = this.#outputsOf().size
     for (const indices of lengthBatches(sequences.length, index => sequences.stepsOf(index))) {
       signal?.throwIfAborted()
       const output = await this.#predictBatch(sequences, indices)
@@ -238,8 +241,7 @@ export class Model {
         offset += length
       }
     }
-    const perStep = this.layers.at(-1)?.outputShape.length === 3
-    if (!perStep) return { values, features }
+    if (!this.#outputsOf().perStep) return { values, features }
     const lengths = Uint32Array.from({ length: sequences.length }, (_, i) => sequences.stepsOf(i))
     return { values, features, lengths }
   }
@@ -247,7 +249,8 @@ export class Model {
   /**
    * Mean loss, and accuracy if asked for, over a data set; dropout is off.
    *
-   * @throws CellstateError `ERR_DATA` if there are no examples or a target does not fit the loss.
+   * @throws CellstateError `ERR_DATA` if there are no examples, an id is not below `inputDim` or a target does not fit
+   *   the loss; `ERR_NON_FINITE` if the loss overflows.
    */
   async evaluate(data: SampleSource, options: EvaluateOptions): Promise<Evaluation> {
     checkOptions('options', options, ['loss', 'metrics', 'signal'])
@@ -257,11 +260,12 @@ export class Model {
     this.#handle()
     const dataset = await Dataset.from(data, { signal })
     if (dataset.length === 0) throw noExamples('evaluate')
+    this.check(dataset, loss)
     const sums = { loss: 0, weight: 0, correct: 0, rows: 0, tokens: 0 }
     for (const indices of lengthBatches(dataset.length, index => dataset.stepsOf(index))) {
       signal?.throwIfAborted()
       const handle = this.#handle()
-      const targets = nativeTargets(dataset, indices, loss, this.#outputSize())
+      const targets = nativeTargets(dataset, indices, loss, this.#outputsOf())
       const part = await nativeCall(() => handle.evaluate(batchOf(dataset, indices), targets, loss))
       sums.loss += part.lossSum
       sums.weight += part.weightSum
@@ -289,7 +293,8 @@ export class Model {
    * Replaces parameters; those without an entry stay.
    *
    * @param weights numbers by the name of the parameter, or what {@link Model.weights} returned.
-   * @throws TypeError or RangeError if a name is unknown or the number of values differs; nothing is changed then.
+   * @throws TypeError or RangeError if a name is unknown, the number of values differs or one is not a finite number;
+   *   nothing is changed then.
    */
   async setWeights(
     weights:
@@ -307,12 +312,7 @@ export class Model {
       if (typeof name !== 'string') throw argumentTypeError('weights', 'a map with names as keys', name)
       const parameter = known.get(name)
       if (parameter === undefined) {
-        const names = closest(name, known.keys())
-        throw argumentRangeError(
-          'weights',
-          `parameters of the model${names.length ? ` (${names})` : ''}`,
-          name,
-        )
+        throw unknownParameter(name, [...known.keys()])
       }
       const values = entry instanceof Float32Array ? entry : entry?.values
       if (!(values instanceof Float32Array) || !ArrayBuffer.isView(values))
@@ -442,6 +442,31 @@ export class Model {
     }
   }
 
+  /**
+   * @internal Whether a model can learn from a data set.
+   *
+   * @throws CellstateError `ERR_DATA` that names the first example that does not fit.
+   */
+  check(dataset: Dataset, loss: Loss): void {
+    const [first] = this.#config.layers
+    const features = first?.kind === 'input' ? first.features : 0
+    if (dataset.tokens > 0 && dataset.features !== features) {
+      const kind = (size: number): string => (size === 0 ? 'ids' : `rows of ${size} numbers`)
+      throw new CellstateError('ERR_DATA', `the inputs do not fit the first layer, ${this.layers[0]!.name}`, {
+        where: `layer ${this.layers[0]!.name}`,
+        got: kind(dataset.features),
+        needs: kind(features),
+        fix: [
+          dataset.features === 0
+            ? `begin with an embedding: embedding({ inputDim: ${dataset.largestId + 1}, outputDim: 64 })`
+            : `begin with an input: input({ features: ${dataset.features} })`,
+        ],
+      })
+    }
+    if (first?.kind === 'embedding') checkIds(dataset, first.inputDim, this.layers[0]!.name, 'example')
+    checkTargets(dataset, loss, this.#outputsOf())
+  }
+
   /** @internal */
   async trainStep(
     dataset: Dataset,
@@ -450,7 +475,7 @@ export class Model {
     learningRate: number,
   ): Promise<NativeStepReport> {
     const handle = this.#handle()
-    const targets = nativeTargets(dataset, indices, loss, this.#outputSize())
+    const targets = nativeTargets(dataset, indices, loss, this.#outputsOf())
     const how = nativeOptimizer(optimizer, learningRate)
     return await nativeCall(() => handle.trainStep(batchOf(dataset, indices), targets, loss, how))
   }
@@ -464,6 +489,8 @@ export class Model {
   #handle(): NativeModel {
     if (this.#disposed) {
       throw new CellstateError('ERR_DISPOSED', 'the model was disposed', {
+        got: 'a call after dispose()',
+        needs: 'a model that is in use',
         why: 'dispose() or the end of a `using` block freed its memory',
         fix: ['dispose of it later', 'or load it again: loadModel(path)'],
       })
@@ -475,15 +502,21 @@ export class Model {
     const handle = this.#handle()
     if (this.#busy) {
       throw new CellstateError('ERR_BUSY', `${call}: the model is being trained`, {
+        where: call,
+        got: 'a model with a run under way',
+        needs: 'a model that no run uses',
         why: 'two runs at once would change the same parameters',
-        fix: ['await the first run', 'or stop it: its signal, or break out of its loop'],
+        fix: ['wait for the first run: await run', 'or stop it: abort its signal, or break out of its loop'],
       })
     }
     return handle
   }
 
-  #outputSize(): number {
-    this.#outputs ??= this.layers.at(-1)?.outputShape.at(-1) ?? 1
+  #outputsOf(): Outputs {
+    if (this.#outputs === undefined) {
+      const { name: layer, outputShape } = this.layers.at(-1)!
+      this.#outputs = { size: outputShape.at(-1) ?? 1, perStep: outputShape.length === 3, layer }
+    }
     return this.#outputs
   }
 
@@ -495,7 +528,11 @@ export class Model {
 
   #sequences(inputs: ModelInput): Sequences {
     const [first] = this.#config.layers
-    return sequencesOf(inputs, first?.kind === 'input' ? first.features : 0)
+    const sequences = sequencesOf(inputs, first?.kind === 'input' ? first.features : 0)
+    if (first?.kind === 'embedding' && sequences.dataset) {
+      checkIds(sequences.dataset, first.inputDim, first.name ?? 'embedding', 'inputs')
+    }
+    return sequences
   }
 }
 
@@ -540,7 +577,10 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
   const compute = computeSettings(options)
   const loaded = await nativeCall(() =>
     native().loadModelFile(path, compute.threads, compute.simd, allowNonFinite),
-  )
+  ).catch(async (error: unknown) => {
+    const { code, cause } = error as CellstateError
+    throw code === 'ERR_FILE' && cause !== undefined ? await fileError(path, cause, MODEL_FILES) : error
+  })
   const { createdBy, formatVersion } = loaded
   return new Model(loaded.model, loaded.documents, { createdBy, formatVersion })
 }
@@ -563,8 +603,40 @@ export function checkOptimizer(path: string, value: unknown): Optimizer {
 /** The error for a data set without examples. */
 export function noExamples(call: string): CellstateError {
   return new CellstateError('ERR_DATA', `${call}: there are no examples`, {
+    where: call,
+    got: 'an iterable that ended at once',
     needs: 'at least one { input, target }',
-    fix: ['look at the source of the data: is the file empty, or the iterable used up?'],
+    why: 'the file is empty, or the iterable was used up before: a generator can be read once',
+    fix: ['give an array, or a new generator', 'or look whether a filter left all examples out'],
+  })
+}
+
+/** @throws CellstateError `ERR_DATA` if an id has no row in the embedding `name`. */
+function checkIds(dataset: Dataset, inputDim: number, name: string, what: 'example' | 'inputs'): void {
+  if (dataset.largestId < inputDim) return
+  const { id, example, position } = dataset.above(inputDim - 1)
+  const where =
+    what === 'inputs' ? `inputs[${example}][${position}]` : `example ${example}, input[${position}]`
+  throw new CellstateError('ERR_DATA', `${where}: id ${id} is outside the vocabulary of ${name}`, {
+    where,
+    got: id === dataset.largestId ? `id ${id}` : `id ${id}; the largest is ${dataset.largestId}`,
+    needs: `ids from 0 to ${inputDim - 1} (inputDim: ${inputDim})`,
+    why: 'the embedding has no vector for it',
+    fix: [
+      `a larger embedding: embedding({ inputDim: ${dataset.largestId + 1}, outputDim: 64 })`,
+      `or a tokenizer with fewer ids: new Tokenizer({ numWords: ${inputDim} })`,
+    ],
+  })
+}
+
+function unknownParameter(name: string, names: readonly string[]): RangeError {
+  const where = `weights[${cut(name, 64)}]`
+  const guess = didYouMean(name, names)
+  return argumentError(RangeError, `${where} is no parameter of the model`, {
+    where,
+    got: show(name),
+    needs: `one of ${names.join(', ')}`,
+    fix: [guess ?? `the names are ${cut(names.join(', '), 80)}`],
   })
 }
 
@@ -576,18 +648,28 @@ function batchOf(dataset: Dataset, indices: Uint32Array): NativeBatch {
 /** Inputs of {@link Model.predict} in either form. */
 interface Sequences {
   readonly length: number
+  /** Where the sequences were given as arrays. */
+  readonly dataset?: Dataset
   stepsOf(index: number): number
   batch(indices: Uint32Array): NativeBatch
 }
 
 function sequencesOf(inputs: ModelInput, features: number): Sequences {
   if (Array.isArray(inputs)) {
-    const dataset = new Dataset(inputSamples(inputs as readonly SampleInput[]))
-    if (dataset.features !== features && inputs.some(input => input.length > 0)) {
-      throw argumentTypeError('inputs', features ? `rows of ${features} numbers` : 'arrays of ids', inputs)
+    const dataset = Dataset.ofInputs(inputs as readonly SampleInput[])
+    if (dataset.features !== features && dataset.tokens > 0) {
+      const got = dataset.features === 0 ? 'arrays of ids' : `rows of ${dataset.features} numbers`
+      const needs = features ? `rows of ${features} numbers` : 'arrays of ids'
+      throw argumentError(TypeError, `inputs must be ${needs}, got ${got}`, {
+        where: 'inputs',
+        got,
+        needs,
+        fix: [],
+      })
     }
     return {
       length: dataset.length,
+      dataset,
       stepsOf: index => dataset.stepsOf(index),
       batch: indices => asBatch(dataset.gather(indices), features, indices),
     }
@@ -634,10 +716,6 @@ function sequencesOf(inputs: ModelInput, features: number): Sequences {
       return asBatch(ragged, features, indices)
     },
   }
-}
-
-function* inputSamples(inputs: readonly SampleInput[]): Generator<{ input: SampleInput; target: number }> {
-  for (const input of inputs) yield { input, target: 0 }
 }
 
 /** Sequences that are all empty carry no sign of whether they are ids. */

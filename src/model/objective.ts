@@ -82,54 +82,129 @@ export function nativeOptimizer(
   return { ...optimizer, learningRate, epsilonAfterCorrection: epsilonMode === 'pytorch' }
 }
 
+/** What the targets of a model are compared with. */
+export interface Outputs {
+  /** Length of an output: the number of classes. */
+  readonly size: number
+  /** Whether there is an output for every step. */
+  readonly perStep: boolean
+  /** Name of the last layer. */
+  readonly layer: string
+}
+
+/** Whether the targets are numbers of classes. */
+function areClasses(dataset: Dataset, loss: Loss): boolean {
+  if (loss === 'sparseCategoricalCrossentropy') return true
+  return loss === 'categoricalCrossentropy' && dataset.length > 0 && typeof dataset.targetOf(0) === 'number'
+}
+
 /**
- * Targets of some examples as the native layer takes them.
+ * Whether every target fits the loss and the last layer.
  *
- * @param outputs length of the model's output: the number of classes.
- * @throws CellstateError `ERR_DATA` if a target does not fit the loss.
+ * @throws CellstateError `ERR_DATA` that names the first example that does not.
  */
+export function checkTargets(dataset: Dataset, loss: Loss, outputs: Outputs): void {
+  const classes = areClasses(dataset, loss)
+  for (let i = 0; i < dataset.length; i++) {
+    const target = dataset.targetOf(i)
+    const rows = outputs.perStep ? dataset.stepsOf(i) : 1
+    const values = typeof target === 'number' ? [target] : target
+    const problem = classes
+      ? classProblem(target, values, rows, loss, outputs)
+      : valuesProblem(values, rows, loss, outputs)
+    if (problem === undefined) continue
+    throw new CellstateError('ERR_DATA', `example ${i}: the target does not fit the loss ${loss}`, {
+      where: `example ${i}`,
+      got: typeof target === 'number' ? show(target) : `${target.length} numbers`,
+      ...problem,
+    })
+  }
+}
+
+interface TargetProblem {
+  got?: string
+  needs: string
+  fix: string[]
+}
+
+function classProblem(
+  target: number | Float32Array,
+  values: ArrayLike<number>,
+  rows: number,
+  loss: Loss,
+  { size, layer }: Outputs,
+): TargetProblem | undefined {
+  if (loss === 'categoricalCrossentropy' && typeof target !== 'number') {
+    return {
+      needs: 'the number of a class, as the examples before',
+      fix: ['give all targets in one form', "or, for a class a step: loss: 'sparseCategoricalCrossentropy'"],
+    }
+  }
+  if (values.length !== rows) {
+    return { needs: `${rows} classes, one a step`, fix: ['give a class for every step of the input'] }
+  }
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!
+    if (Number.isInteger(value) && value >= 0 && value < size) continue
+    const whole = Number.isInteger(value) && value >= 0
+    return {
+      got: typeof target === 'number' ? show(value) : `${show(value)} at position ${i}`,
+      needs: `a whole number from 0 to ${size - 1}, the classes of ${layer}`,
+      fix: [
+        whole ? `dense({ units: ${value + 1}, activation: 'softmax' })` : 'number the classes from 0',
+        "or, for a number that is not a class: loss: 'meanSquaredError'",
+      ],
+    }
+  }
+  return undefined
+}
+
+function valuesProblem(
+  values: ArrayLike<number>,
+  rows: number,
+  loss: Loss,
+  { size, perStep, layer }: Outputs,
+): TargetProblem | undefined {
+  if (values.length === rows * size) return undefined
+  const fits = values.length > 0 && values.length % rows === 0
+  return {
+    needs: perStep
+      ? `${rows} × ${size} numbers, ${size} a step`
+      : `${size} numbers, one an output of ${layer}`,
+    fix: [
+      fits ? `dense({ units: ${values.length / rows} })` : 'give as many numbers as the model has outputs',
+      ...(loss === 'categoricalCrossentropy' ? ['or give the number of a class'] : []),
+    ],
+  }
+}
+
+/** Targets of some examples, which {@link checkTargets} found right, as the native layer takes them. */
 export function nativeTargets(
   dataset: Dataset,
   indices: ArrayLike<number>,
   loss: Loss,
-  outputs: number,
+  { perStep }: Outputs,
 ): NativeTargets {
   const targets = Array.from(indices, index => dataset.targetOf(index))
-  const weights = dataset.weighted
-    ? { weights: Float32Array.from(indices, index => dataset.weightOf(index)) }
-    : {}
-  const asClasses =
-    loss === 'sparseCategoricalCrossentropy' ||
-    (loss === 'categoricalCrossentropy' && typeof targets[0] === 'number')
-  const size = targets.reduce<number>(
+  const weights = dataset.weighted ? { weights: nativeWeights(dataset, indices, perStep) } : {}
+  const length = targets.reduce<number>(
     (sum, target) => sum + (typeof target === 'number' ? 1 : target.length),
     0,
   )
-  const numbers = asClasses ? new Uint32Array(size) : new Float32Array(size)
+  const numbers = areClasses(dataset, loss) ? new Uint32Array(length) : new Float32Array(length)
   let offset = 0
-  for (const [i, target] of targets.entries()) {
-    const refusal = (needs: string): CellstateError =>
-      new CellstateError('ERR_DATA', `example ${indices[i]}: the target does not fit the loss ${loss}`, {
-        where: `example ${indices[i]}`,
-        got: show(target),
-        needs,
-        fix: ['change the target', 'or the loss, or the units of the last layer'],
-      })
+  for (const target of targets) {
     const values = typeof target === 'number' ? [target] : target
-    if (asClasses) {
-      if (loss === 'categoricalCrossentropy' && typeof target !== 'number') {
-        throw refusal('the number of a class, as the examples before')
-      }
-      for (const value of values) {
-        if (!Number.isInteger(value) || value < 0 || value >= outputs) {
-          throw refusal(`a whole number from 0 to ${outputs - 1}, the classes of the last layer`)
-        }
-      }
-    } else if (values.length % outputs !== 0) {
-      throw refusal(`${outputs} numbers, one an output`)
-    }
     numbers.set(values, offset)
     offset += values.length
   }
   return numbers instanceof Uint32Array ? { classes: numbers, ...weights } : { values: numbers, ...weights }
+}
+
+/** Weight of every output: that of its example. */
+function nativeWeights(dataset: Dataset, indices: ArrayLike<number>, perStep: boolean): Float32Array {
+  const weights = Array.from(indices, index =>
+    Array<number>(perStep ? dataset.stepsOf(index) : 1).fill(dataset.weightOf(index)),
+  )
+  return Float32Array.from(weights.flat())
 }

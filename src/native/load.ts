@@ -1,9 +1,19 @@
 /** Finds and loads the native addon; nothing else imports it. */
+import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import { checkInteger } from '../checks.js'
-import { argumentRangeError, argumentTypeError, CellstateError, type ErrorCode, show } from '../errors.js'
+import { checkInteger, guesses } from '../checks.js'
+import {
+  argumentError,
+  argumentRangeError,
+  argumentTypeError,
+  CellstateError,
+  cut,
+  ERROR_CODES,
+  type ErrorCode,
+} from '../errors.js'
 import type * as Binding from './binding.js'
+import { nativeMissing, type Search } from './missing.js'
 
 /** What the addon exports. */
 export type NativeBinding = typeof Binding
@@ -32,19 +42,7 @@ export interface ComputeSettings {
 }
 
 const MOST_THREADS = 1024
-const ERROR_CODES: ReadonlySet<string> = new Set<ErrorCode>([
-  'ERR_ABORTED',
-  'ERR_BUSY',
-  'ERR_DATA',
-  'ERR_DISPOSED',
-  'ERR_FILE',
-  'ERR_INTERNAL',
-  'ERR_MODEL_FILE',
-  'ERR_NATIVE_MISSING',
-  'ERR_NON_FINITE',
-  'ERR_OUT_OF_MEMORY',
-  'ERR_UNSUPPORTED',
-])
+const CODES: ReadonlySet<string> = new Set(ERROR_CODES)
 
 let binding: NativeBinding | undefined
 
@@ -80,32 +78,35 @@ function usesMusl(): boolean {
 
 function load(): NativeBinding {
   const triple = platformTriple()
-  const name = `@cellstate/native-${triple}`
-  const file = path.join(__dirname, '..', '..', 'npm', triple, 'cellstate.node')
+  const root = path.join(__dirname, '..', '..')
   const requireAddon = createRequire(__filename)
-  for (const place of [name, file]) {
+  for (const place of [`@cellstate/native-${triple}`, path.join(root, 'npm', triple, 'cellstate.node')]) {
     try {
       return requireAddon(place) as NativeBinding
     } catch (cause) {
-      if (isMissing(cause, place)) continue
-      throw new CellstateError('ERR_NATIVE_MISSING', `the native addon ${show(place)} does not load`, {
-        where: place,
-        got: show(cause instanceof Error ? cause.message.split('\n')[0] : cause),
-        needs: `an addon built for ${triple} and Node.js ${process.version}`,
-        fix: ['npm install cellstate --force', 'or, in a checkout: npm run build:native'],
-        cause,
-      })
+      if (!isMissing(cause, place))
+        throw nativeMissing({ ...surroundings(triple, root), broken: { place, cause } })
     }
   }
-  throw new CellstateError('ERR_NATIVE_MISSING', `there is no native addon for ${triple}`, {
-    got: `neither the package ${name} nor a build in npm/${triple}`,
-    why: 'it was left out at the installation (--omit=optional, a lock file or node_modules of another platform)',
-    fix: [
-      'npm install --include=optional',
-      'or remove node_modules and install again on this machine',
-      'or, in a checkout: npm run build:native',
-    ],
+  throw nativeMissing(surroundings(triple, root))
+}
+
+/** What lies around this file when the addon is missing. */
+function surroundings(triple: string, root: string): Search {
+  const installed = (createRequire(__filename).resolve.paths('cellstate') ?? []).flatMap(folder => {
+    try {
+      return readdirSync(path.join(folder, '@cellstate'))
+    } catch {
+      return []
+    }
   })
+  return {
+    triple,
+    node: process.version,
+    installed: installed.filter(name => name.startsWith('native-')).map(name => name.slice('native-'.length)),
+    checkout: existsSync(path.join(root, 'Cargo.toml')),
+    packaged: existsSync(path.join(root, 'package.json')) && path.basename(__dirname) === 'native',
+  }
 }
 
 function isMissing(error: unknown, place: string): boolean {
@@ -140,7 +141,8 @@ function simdOf(option: string | undefined): string {
   const levels = native().simdLevels()
   if (simd !== '' && !levels.includes(simd)) {
     const path = option === undefined ? 'CELLSTATE_SIMD' : 'options.simd'
-    throw argumentRangeError(path, `one of ${levels.map(level => `'${level}'`).join(', ')}`, simd)
+    const needs = `one of ${levels.map(level => `'${level}'`).join(', ')}`
+    throw argumentRangeError(path, needs, simd, guesses(simd, levels))
   }
   return simd
 }
@@ -163,22 +165,51 @@ export function nativeCallSync<T>(call: () => T): T {
   }
 }
 
+/** What a failure of the addon carries: see `crates/node/src/failure.rs`. */
+interface NativeParts {
+  code?: unknown
+  where?: string
+  got?: string
+  needs?: string
+  why?: string
+  fix?: readonly string[]
+  errno?: string
+}
+
 function fromNative(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof CellstateError) return error
-  const { code } = error as { code?: unknown }
-  if (code === 'ERR_ARGUMENT') {
-    const type = error instanceof TypeError ? TypeError : RangeError
-    return Object.assign(new type(error.message, { cause: error }), { code })
-  }
-  if (typeof code === 'string' && ERROR_CODES.has(code)) {
-    return new CellstateError(code as ErrorCode, error.message, { cause: error })
+  const { code, errno, ...details } = error as NativeParts
+  if (code === 'ERR_ARGUMENT') return wrongArgument(error.message)
+  if (typeof code === 'string' && CODES.has(code)) {
+    const cause =
+      errno === undefined ? undefined : Object.assign(new Error(details.got ?? errno), { code: errno })
+    return new CellstateError(code as ErrorCode, error.message, { ...details, cause })
   }
   if (typeof code === 'string' && /(Arg|Expected)/.test(code)) {
-    return Object.assign(new TypeError(error.message, { cause: error }), { code: 'ERR_ARGUMENT' as const })
+    return argumentError(TypeError, `an argument has a value of the wrong type: ${cut(error.message, 80)}`, {
+      where: 'argument',
+      got: cut(error.message, 80),
+      needs: 'values of the types in the documentation',
+      fix: ['make it with the function for it, as adam()'],
+    })
   }
   return new CellstateError('ERR_INTERNAL', error.message, {
+    got: `an error of the native addon with code ${String(code)}`,
+    needs: 'one of the codes that cellstate knows',
     why: 'the native addon failed in a way that is not foreseen',
     fix: ['report it with the code that leads to it'],
     cause: error,
+  })
+}
+
+/** A wrong argument that only the addon noticed: `<path> must be <needs>, got <value>; <what mends it>`. */
+function wrongArgument(message: string): RangeError {
+  const [, first = message, fix] = /^(.*?)(?:; (.*))?$/s.exec(message) ?? []
+  const [, where, needs = '', got = ''] = /^(.*?) must (?:be )?(.*?)(?:, got (.*))?$/s.exec(first) ?? []
+  return argumentError(RangeError, first, {
+    where: where ?? 'argument',
+    needs: needs || first,
+    got: got || 'something else',
+    fix: fix === undefined ? [] : [fix],
   })
 }

@@ -11,6 +11,7 @@ import {
 } from '../checks.js'
 import { requireColumn } from '../data/columns.js'
 import { Dataset } from '../data/dataset.js'
+import { nameOf, placeOf } from '../data/place.js'
 import { splitIndices } from '../data/split.js'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
 import { bidirectional, concatPooling, dense, dropout, embedding, type Layer, lstm } from '../model/layers.js'
@@ -182,6 +183,10 @@ interface Columns {
 interface Labelled {
   text: string
   label: string
+  /** What stands in the column of the label. */
+  value: string
+  /** File and line of the row, or its position: `rows[3]`. */
+  where: string
 }
 
 /** How texts are cleaned; `'words'` is the Unicode style with ideographs split. */
@@ -352,7 +357,7 @@ export class TextClassifier<Label extends string = string> {
     const validation = options.validation
       ? await collect(options.validation, columns, signal, 'validation')
       : split && pick(split.test)
-    const labels = classesOf(examples, columns)
+    const labels = classesOf(examples, columns, nameOf(rows))
 
     const cleaning = level === 'character' && recipe.clean === 'words' ? 'unicode' : recipe.clean
     const tokenizer = new Tokenizer({
@@ -375,18 +380,10 @@ export class TextClassifier<Label extends string = string> {
     try {
       const rowsOf = { training: labels.map(() => 0), validation: labels.map(() => 0) }
       const encode = (part: readonly Labelled[], set: keyof typeof rowsOf): Promise<Dataset> =>
-        encodeAll(
-          part,
-          set === 'training' ? 'rows' : set,
-          tokenizer,
-          cleaning,
-          labels,
-          signal,
-          (text, target) => {
-            rowsOf[set][target]!++
-            linear?.add(set, text, target)
-          },
-        )
+        encodeAll(part, tokenizer, cleaning, labels, signal, (text, target) => {
+          rowsOf[set][target]!++
+          linear?.add(set, text, target)
+        })
       const trainingSet = await encode(training, 'training')
       const validationSet = validation && (await encode(validation, 'validation'))
       const fitting = linear?.fit(signal)
@@ -461,7 +458,7 @@ export class TextClassifier<Label extends string = string> {
     try {
       const document = readDocument(path, model.documents)
       const labels = readLabels<Label>(path, model)
-      const tokenizer = readTokenizer(path, model.documents)
+      const tokenizer = readTokenizer(path, model)
       const card = readCard(path, model.documents)
       return new TextClassifier<Label>(model, tokenizer, labels, document, document.columns, card)
     } catch (error) {
@@ -530,14 +527,7 @@ export class TextClassifier<Label extends string = string> {
       positive: options.positive ?? (sameLabel ? this.#columns.positive : undefined),
     })
     const examples = await collect(rows, columns, signal, 'rows')
-    const dataset = await encodeAll(
-      examples,
-      'rows',
-      this.tokenizer,
-      this.#document.clean,
-      this.labels,
-      signal,
-    )
+    const dataset = await encodeAll(examples, this.tokenizer, this.#document.clean, this.labels, signal)
     const result = await this.model.evaluate(dataset, { loss: LOSS, metrics: ['accuracy'], signal })
     return { ...result, accuracy: result.accuracy ?? 0 }
   }
@@ -606,12 +596,13 @@ async function collect<Row>(
   const examples: Labelled[] = []
   const pace = new Pace(signal)
   for await (const row of rows) {
-    const where = `${place}[${examples.length}]`
+    const where = placeOf(row) ?? `${place}[${examples.length}]`
     const read = (name: string, from: string | ((row: never) => unknown)): unknown => {
       if (typeof from === 'function') return from(row as never)
       if (typeof row !== 'object' || row === null)
         throw argumentTypeError(where, 'an object with columns', row)
-      const value = requireColumn(row as Record<string, unknown>, from, where)
+      const file = examples.length === 0 ? nameOf(rows) : undefined
+      const value = requireColumn(row as Record<string, unknown>, from, file ?? where)
       if (value === null || value === undefined) throw unusable(where, name, from, value)
       return value
     }
@@ -621,14 +612,18 @@ async function collect<Row>(
     if (value === '' || !['string', 'number', 'boolean'].includes(typeof value)) {
       throw unusable(where, 'label', label, value)
     }
-    examples.push({ text: words, label: rule ? rule(String(value), where) : String(value) })
+    const told = String(value)
+    examples.push({ text: words, label: rule ? rule(told, where) : told, value: told, where })
     await pace.turn()
   }
   if (examples.length === 0) {
-    throw new CellstateError('ERR_DATA', `${place}: there are no rows`, {
-      where: place,
+    const name = nameOf(rows) ?? place
+    throw new CellstateError('ERR_DATA', `${name}: there are no rows`, {
+      where: name,
+      got: 'a source that ended before its first row',
       needs: 'rows with a text and a label',
-      fix: ['is the file empty, or does it hold only the names of the columns?'],
+      why: 'the file is empty or holds only the names of the columns, or the rows were read before',
+      fix: ['give a file with rows below the first line', 'or, for a generator, make a new one'],
     })
   }
   return examples
@@ -651,25 +646,43 @@ function unusable(
 }
 
 /** The classes in a fixed order: by code units, `negative` before `positive`. */
-function classesOf(examples: readonly Labelled[], { label, positive }: Columns): string[] {
+function classesOf(examples: readonly Labelled[], { label, positive }: Columns, file = 'rows'): string[] {
   const labels = [...new Set(examples.map(example => example.label))].sort()
+  const where = typeof label === 'string' ? `${file}, column ${show(label)}` : file
   if (labels.length < 2) {
-    throw new CellstateError('ERR_DATA', `all ${examples.length} rows have the label ${show(labels[0])}`, {
-      where: typeof label === 'string' ? `column ${show(label)}` : 'rows',
-      needs: 'at least two classes',
-      fix:
-        positive === undefined
-          ? ['give another column for the label']
-          : [`change positive: ${show(positive)}`],
-    })
+    const values = [...new Set(examples.map(example => example.value))]
+    const listed = `${values.slice(0, 5).map(show).join(', ')}${values.length > 5 ? ', …' : ''}`
+    throw new CellstateError(
+      'ERR_DATA',
+      `${file}: all ${examples.length} rows have the label ${show(labels[0])}`,
+      {
+        where,
+        got: positive === undefined ? listed : `${listed} with the rule ${show(positive)}`,
+        needs: 'at least two classes',
+        why: 'with one class there is nothing to tell apart',
+        fix: [
+          values.length < 2
+            ? 'give another column for the label, or more rows'
+            : `a rule that tells them apart: { positive: '${ruleFor(values)}' } (--positive '${ruleFor(values)}')`,
+        ],
+      },
+    )
   }
   if (labels.length > MOST_CLASSES || (labels.length > 20 && labels.length * 2 > examples.length)) {
-    throw new CellstateError('ERR_DATA', `${examples.length} rows have ${labels.length} different labels`, {
-      where: typeof label === 'string' ? `column ${show(label)}` : 'rows',
-      needs: `at most ${MOST_CLASSES} classes, with two rows or more in the mean`,
-      why: 'a class with one row cannot be learned',
-      fix: ['give another column for the label', "or make two classes: { positive: '>3' }"],
-    })
+    throw new CellstateError(
+      'ERR_DATA',
+      `${file}: ${examples.length} rows have ${labels.length} different labels`,
+      {
+        where,
+        got: `${labels.slice(0, 3).map(show).join(', ')} and ${labels.length - 3} more`,
+        needs: `at most ${MOST_CLASSES} classes, with two rows or more in the mean`,
+        why: 'a class with one row cannot be learned',
+        fix: [
+          'give another column for the label',
+          "or make two classes by a rule: { positive: '>3' } (--positive '>3')",
+        ],
+      },
+    )
   }
   return labels
 }
@@ -678,9 +691,16 @@ function clean(text: string, cleaning: Cleaning): string {
   return cleanText(text, cleaning === 'words' ? { splitIdeographs: true } : { style: cleaning })
 }
 
+/** A rule for `positive` that holds for some of two or more values. */
+function ruleFor(values: readonly string[]): string {
+  const numbers = values.map(Number)
+  if (numbers.some(Number.isNaN)) return `=${values[0]}`
+  numbers.sort((a, b) => a - b)
+  return `>${numbers[Math.floor((numbers.length - 1) / 2)]}`
+}
+
 async function encodeAll(
   examples: readonly Labelled[],
-  place: string,
   tokenizer: Tokenizer,
   cleaning: Cleaning,
   labels: readonly string[],
@@ -690,17 +710,21 @@ async function encodeAll(
   const classes = new Map(labels.map((label, i) => [label, i]))
   const pace = new Pace(signal)
   async function* samples(): AsyncGenerator<{ input: number[]; target: number }> {
-    for (const [i, { text, label }] of examples.entries()) {
+    for (const { text, label, value, where } of examples) {
       const target = classes.get(label)
       if (target === undefined) {
         throw new CellstateError(
           'ERR_DATA',
-          `${place}[${i}]: the label ${show(label)} is not a class of the model`,
+          `${where}: the label ${show(label)} is not a class of the model`,
           {
-            where: `${place}[${i}]`,
-            got: show(label),
+            where,
+            got: show(value),
             needs: `one of ${labels.slice(0, 5).map(show).join(', ')}${labels.length > 5 ? ', …' : ''}`,
-            fix: ['leave such rows out', 'or give label (and positive) as in the training'],
+            why: 'no row of the training had this label',
+            fix: [
+              'leave such rows out',
+              'or give label and positive as in the training: --label, --positive',
+            ],
           },
         )
       }
@@ -844,13 +868,18 @@ function readLabels<Label extends string>(path: string, model: Model): Label[] {
   return labels as Label[]
 }
 
-function readTokenizer(path: string, documents: Readonly<Record<string, string>>): Tokenizer {
-  const json = readJson(path, documents, 'tokenizer')
+function readTokenizer(path: string, model: Model): Tokenizer {
+  const json = readJson(path, model.documents, 'tokenizer')
+  const [first] = model.description
+  let tokenizer: Tokenizer
   try {
-    return Tokenizer.fromJSON(json as object)
+    tokenizer = Tokenizer.fromJSON(json as object)
   } catch (cause) {
     throw notAClassifier(path, 'tokenizer', cause)
   }
+  const ids = Math.min(tokenizer.numWords ?? Number.POSITIVE_INFINITY, tokenizer.wordIndex.size + 1)
+  if (first?.kind !== 'embedding' || ids > first.inputDim) throw notAClassifier(path, 'tokenizer')
+  return tokenizer
 }
 
 function readJson(path: string, documents: Readonly<Record<string, string>>, name: string): unknown {
@@ -868,7 +897,10 @@ function notAClassifier(path: string, document: string, cause?: unknown): Cellst
     where: path,
     got: `a model file whose document "${document}" is missing or of another form`,
     needs: 'a file that TextClassifier.save() or `cellstate train` wrote',
-    fix: ['read it as a model: loadModel(path)'],
+    fix: [
+      'read it as a model: loadModel(path)',
+      'or train one: cellstate train reviews.csv --out model.safetensors',
+    ],
     cause,
   })
 }

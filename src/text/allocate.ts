@@ -11,6 +11,7 @@ const MOST_VALUES = 2 ** 31 - 1
 export function allocate<T>(type: new (length: number) => T, rows: number, columns: number): T {
   const refusal = (cause?: unknown) =>
     new CellstateError('ERR_OUT_OF_MEMORY', `no memory for ${rows} × ${columns} values (${type.name})`, {
+      got: `${rows * columns} values in one array`,
       needs: `at most ${MOST_VALUES} values and the memory for them`,
       fix: ['work on fewer rows at a time', 'or lower the number of columns (maxlen, numWords)'],
       cause,

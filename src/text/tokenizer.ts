@@ -341,6 +341,8 @@ export class Tokenizer {
         'ERR_DATA',
         `the tokenizer has ${words} words, a file holds ${MOST_SAVED_WORDS}`,
         {
+          got: `${words} words`,
+          needs: `at most ${MOST_SAVED_WORDS} words`,
           why: 'files are read with this limit, so that a hostile one cannot exhaust the memory',
           fix: ['clean the texts first: cleanText(text)'],
         },
@@ -401,6 +403,9 @@ export class Tokenizer {
       if (known === undefined) {
         if (usage.size === MOST_WORDS) {
           throw new CellstateError('ERR_DATA', `${path}: more than ${MOST_WORDS} different words`, {
+            where: path,
+            got: `${MOST_WORDS + 1} words`,
+            needs: `at most ${MOST_WORDS} words`,
             fix: [
               'clean the texts first: cleanText(text)',
               'or count characters: new Tokenizer({ charLevel: true })',
@@ -534,6 +539,8 @@ function isIterable(value: unknown): value is Iterable<unknown> {
 
 function unread(why: string): CellstateError {
   return new CellstateError('ERR_DATA', 'the tokenizer has not read any text', {
+    got: 'a tokenizer without words',
+    needs: 'texts to learn the words from',
     why,
     fix: ['tokenizer.fitOnTexts(texts)', 'or read a saved one: Tokenizer.fromJSON(json)'],
   })

@@ -97,7 +97,8 @@ const MOST_EPOCHS = 1_000_000
  * @param data examples, or any iterable of them, which is read to its end first.
  * @throws TypeError or RangeError at once if an argument is wrong.
  * @throws CellstateError as a rejection: `ERR_BUSY` if the model is being trained, `ERR_DISPOSED`, `ERR_DATA` if there
- *   are no examples or a target does not fit the loss, `ERR_NON_FINITE` if the loss overflows.
+ *   are no examples, an id is not below `inputDim` or a target does not fit the loss (before the first step),
+ *   `ERR_NON_FINITE` if loss or gradients overflow.
  * @example
  * const run = train(model, trainingSet, { loss: 'categoricalCrossentropy', epochs: 2 })
  * for await (const step of run) console.log(step.loss)
@@ -198,6 +199,8 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   [Symbol.asyncIterator](): AsyncGenerator<StepReport, void, undefined> {
     if (this.#reports !== undefined) {
       throw new CellstateError('ERR_BUSY', 'the run has a loop already', {
+        got: 'a second loop',
+        needs: 'one loop a run',
         why: 'two loops would share the reports: each would see only some',
         fix: ['use one loop', 'or a callback: { onStepEnd(report) { … } }'],
       })
@@ -243,8 +246,10 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     signal?.throwIfAborted()
     const dataset = await Dataset.from(data, { signal })
     if (dataset.length === 0) throw noExamples('train')
+    model.check(dataset, this.#settings.loss)
     const validation =
       this.#settings.validation && (await Dataset.from(this.#settings.validation, { signal }))
+    if (validation !== undefined) checkValidation(model, validation, this.#settings.loss)
     const context: TrainingContext = {
       model,
       epochs,
@@ -266,7 +271,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
         context,
       )
       if (report === undefined) break
-      if (validation !== undefined) Object.assign(report, await this.#validate(validation))
+      if (validation !== undefined) Object.assign(report, await this.#validate(validation, epoch))
       history.epochs.push(report)
       for (const callback of callbacks) await callback.onEpochEnd?.(report, context)
     }
@@ -296,8 +301,9 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
         (epoch - 1) * batches.length + i,
         epochs * batches.length,
       )
-      const step = await this.#model.trainStep(dataset, indices, this.#settings, learningRate)
-      if (!Number.isFinite(step.loss)) throw overflow(epoch, i + 1)
+      const step = await this.#model
+        .trainStep(dataset, indices, this.#settings, learningRate)
+        .catch(placed(`epoch ${epoch}, step ${i + 1}`))
       history.steps++
       totals.add(step)
       if (callbacks.length === 0 && this.#reports === undefined) continue
@@ -326,7 +332,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   }
 
   /** Loss and metrics on the validation set; nothing if the run is stopped before they are there. */
-  async #validate(validation: Dataset): Promise<Partial<EpochReport>> {
+  async #validate(validation: Dataset, epoch: number): Promise<Partial<EpochReport>> {
     const { loss, metrics, signal } = this.#settings
     const stopping = this.#stopping.signal
     try {
@@ -338,7 +344,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       return { validationLoss, ...(accuracy === undefined ? {} : { validationAccuracy: accuracy }) }
     } catch (error) {
       if (stopping.aborted && error === stopping.reason) return {}
-      throw error
+      return placed(`validation after epoch ${epoch}`)(error)
     }
   }
 }
@@ -392,11 +398,18 @@ class Reports {
   }
 }
 
-function overflow(epoch: number, step: number): CellstateError {
-  const where = `epoch ${epoch}, step ${step}`
-  return new CellstateError('ERR_NON_FINITE', `${where}: the loss is not a finite number`, {
-    where,
-    why: 'the weights or the inputs have grown beyond what 32-bit numbers hold',
-    fix: ['adam({ globalClipNorm: 1 })', 'or a smaller learning rate: adam({ learningRate: 1e-4 })'],
-  })
+/** Names where in the run something failed. */
+function placed(place: string): (error: unknown) => never {
+  return error => {
+    throw error instanceof CellstateError && error.code !== 'ERR_DISPOSED' ? error.within(place) : error
+  }
+}
+
+function checkValidation(model: Model, validation: Dataset, loss: Loss): void {
+  try {
+    if (validation.length === 0) throw noExamples('evaluate')
+    model.check(validation, loss)
+  } catch (error) {
+    placed('validation')(error)
+  }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { quoted } from '../../src/cli/shell.js'
 import { loadMeasure, paint, wantsColor } from '../../src/cli/terminal.js'
+import { quoted } from '../../src/shell.js'
 
 describe('colours', () => {
   const cases: [wanted: boolean, terminal: boolean, env: Record<string, string>, ...args: string[]][] = [

@@ -367,6 +367,7 @@ describe('readCsv says what is wrong', () => {
     expect(await message('')).toMatchInlineSnapshot(`
       "train.csv is empty
 
+        got     no row at all
         needs   a first row with the names of the columns
         fix     check how the file was written"
     `)
@@ -381,8 +382,9 @@ describe('readCsv says what is wrong', () => {
 
         got     bytes e9 2c 35 0a
         needs   text in UTF-8
-        fix     save the file as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8 in.csv > out.csv
-                or decode it: createReadStream(path, 'latin1')"
+        fix     convert it: iconv -f WINDOWS-1252 -t UTF-8 train.csv > train.utf8.csv
+                or decode it: createReadStream(path, 'latin1')
+                or save it as UTF-8 where it was made"
     `)
     expect(await message(Buffer.concat([Buffer.alloc(40_000, 'a\n'), latin1]))).toContain(
       'train.csv line 20003: byte 40020 is not UTF-8',
@@ -419,10 +421,11 @@ describe('readCsv says what is wrong', () => {
     ).toMatchInlineSnapshot(`
       "train.csv line 3: longer than 100000 bytes
 
+        got     more than 100000 bytes without an end
         needs   at most 100000 bytes (maxRecordSize)
         why     a quote may be unclosed
         fix     mend the file at that line
-                or, if it is so on purpose, raise maxRecordSize"
+                or, if it is so on purpose: { maxRecordSize: 200000 }"
     `)
     expect(await message(`a\n${'x'.repeat(50)}\n`, { maxRecordSize: 50 })).toContain(
       'line 2: longer than 50 bytes',
@@ -452,6 +455,8 @@ describe('readCsv says what is wrong', () => {
     expect((await untilError(rows)).error.message).toMatchInlineSnapshot(`
       "stream: the stream was read before
 
+        got     a second loop over a stream
+        needs   one loop, or the path of a file
         why     a stream gives its bytes once
         fix     give the path of the file
                 or keep the rows in an array"
@@ -480,7 +485,7 @@ describe('readCsv says why a file cannot be read', () => {
     expect(await message(join(folder, 'report', 'x.csv'))).toContain('did you mean "reports"?')
     expect(await message(join(folder, 'reviews.csv', 'x.csv'))).toContain('a part of the path is a file')
     expect(await message(join(folder, 'nothing-like-it'))).toContain(
-      'there is no "nothing-like-it" in <folder>',
+      'give one that is there: close-bad.csv, close.csv, plain.csv',
     )
   })
 
@@ -623,7 +628,7 @@ describe('wrong arguments', () => {
     ['TypeError: options.columns[1] must be a string, got 2', csv({ columns: ['a', 2] })],
     ['RangeError: options.columns must be 1 to 65536 names, got an array of 0', csv({ columns: [] })],
     [
-      'RangeError: options.columns must be one name for every column, each once, got "columns 1 and 2 have the same name \\"a\\""',
+      'RangeError: options.columns must be one name a column, each once, got "columns 1 and 2 have the same name \\"a\\""',
       csv({ columns: ['a', 'a'] }),
     ],
   ])('%s', (message, call) => {

@@ -44,7 +44,7 @@ describe('readJsonLines', () => {
         got     "{\\"a\\":2},"
         needs   one JSON object, as {"text": "…", "label": "…"}
         fix     write every object on a line of its own, without commas in between
-                or leave such lines out: skipBadRows"
+                or leave such lines out: readJsonLines(path, { skipBadRows: true })"
     `)
     for (const other of ['[1]', '"text"', '5', 'null']) {
       expect(await message(`{}\r\n${other}`)).toContain('rows.jsonl line 2: not a JSON object')

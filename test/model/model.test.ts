@@ -52,7 +52,9 @@ describe('layers', () => {
     )
     expect(() => bidirectional(dense({ units: 1 }) as never)).toThrow('layer must be a recurrent layer')
     const layers = [embedding({ inputDim: 2, outputDim: 2 }), { kind: 'ltsm', units: 2 }] as never as Layer[]
-    expect(() => sequential(layers)).toThrow('layers[1].kind must be did you mean "lstm"?')
+    expect(() => sequential(layers)).toThrow(
+      /^layers\[1\]\.kind must be a kind of layer, got "ltsm"\n\n {2}fix {5}did you mean "lstm"\?$/,
+    )
   })
 })
 
@@ -89,7 +91,7 @@ describe('Model', () => {
 
   it('refuses wrong inputs with their place', async () => {
     const model = small()
-    await expect(model.predict([[1, 'a' as never]])).rejects.toThrow('samples[0].input[1] must be a number')
+    await expect(model.predict([[1, 'a' as never]])).rejects.toThrow('inputs[0][1] must be a number')
     await expect(model.predict([[1], [3, 12]])).rejects.toMatchObject({
       code: 'ERR_DATA',
       message: expect.stringContaining('id 12'),

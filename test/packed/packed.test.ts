@@ -69,10 +69,13 @@ describe.skipIf(!here)(
       expect(paths).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.mjs', 'dist/cli/main.js']))
       expect(paths).toEqual(expect.arrayContaining(['dist/index.d.ts', 'dist/index.d.mts']))
       const rest = paths.filter(
-        path => !/^(dist\/|examples\/reviews\.csv$|LICENSE$|README\.md$|CHANGELOG\.md$|package\.json$)/.test(path),
+        path =>
+          !/^(dist\/|examples\/reviews\.csv$|LICENSE$|README\.md$|CHANGELOG\.md$|package\.json$)/.test(path),
       )
       expect(rest).toEqual([])
-      expect(paths.filter(path => /\.(map|node|tgz|safetensors)$|\.test\.|^test\/|fixture/.test(path))).toEqual([])
+      expect(
+        paths.filter(path => /\.(map|node|tgz|safetensors)$|\.test\.|^test\/|fixture/.test(path)),
+      ).toEqual([])
       const sources = paths.filter(path => path.endsWith('.ts') && !path.endsWith('.d.ts'))
       expect(sources).toEqual([])
       const contents = native.files.map(({ path }) => path).sort()

@@ -306,7 +306,7 @@ describe('Tokenizer', () => {
       const error = thrownBy(call)
       expect(error).toMatchObject({ code: 'ERR_DATA', name: 'CellstateError' })
       expect(error.message).toMatch(
-        /^the tokenizer has not read any text\n\n {2}why .*\n {2}fix {5}tokenizer\.fitOnTexts/,
+        /^the tokenizer has not read any text\n\n {2}got .*\n {2}needs .*\n {2}why .*\n {2}fix {5}tokenizer\.fitOnTexts/,
       )
     }
   })

@@ -71,6 +71,33 @@ impl fmt::Display for Step {
     }
 }
 
+/// What is wrong with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathProblem {
+    /// It does not end in the name of a file.
+    NoFileName,
+    /// Something to be read is there that is not a file: `a folder`.
+    NotAFile(&'static str),
+    /// Something is in the way that is not a file.
+    Occupied(&'static str),
+    /// The file to be replaced must not be written.
+    ReadOnly,
+    /// The file grows or shrinks while it is read.
+    Changing,
+}
+
+impl fmt::Display for PathProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PathProblem::NoFileName => f.write_str("expected the path of a file, found none in it"),
+            PathProblem::NotAFile(kind) => write!(f, "expected a file, found {kind}"),
+            PathProblem::Occupied(kind) => write!(f, "expected a file or nothing, found {kind}"),
+            PathProblem::ReadOnly => f.write_str("expected a writable file, found a read-only one"),
+            PathProblem::Changing => f.write_str("expected a file at rest, found one that changes while it is read"),
+        }
+    }
+}
+
 /// Replaces the file at `path`, or creates it, with `bytes`.
 ///
 /// On success the content survives a loss of power. On an error the old file is there as it was,
@@ -103,11 +130,11 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
 /// [`Error::TooLarge`] above `limits.file_bytes`, [`Error::OutOfMemory`], [`Error::Io`].
 pub fn read_bounded(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
     let refused = |source| Error::Io { step: Step::Read, path: path.to_owned(), source };
-    let wrong = |problem: &str| Error::Path { path: path.to_owned(), problem: problem.to_owned() };
+    let wrong = |problem| Error::Path { path: path.to_owned(), problem };
     // Asked before opening: opening a pipe waits for a writer.
     let kind = fs::metadata(path).map_err(refused)?;
     if !kind.is_file() {
-        return Err(wrong(&format!("expected a file, found {}", kind_of(kind.file_type()))));
+        return Err(wrong(PathProblem::NotAFile(kind_of(kind.file_type()))));
     }
     let file = fs::File::open(path).map_err(refused)?;
     let length = file.metadata().map_err(refused)?.len();
@@ -122,7 +149,7 @@ pub fn read_bounded(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
     file.take(length).read_to_end(&mut bytes).map_err(refused)?;
     let unchanged = bytes.len() == size && fs::metadata(path).is_ok_and(|now| now.len() == length);
     if !unchanged {
-        return Err(wrong("expected a file at rest, found one that changes while it is read"));
+        return Err(wrong(PathProblem::Changing));
     }
     Ok(bytes)
 }
@@ -276,10 +303,7 @@ impl<'a> Place<'a> {
         let ends_in_separator =
             path.as_os_str().as_encoded_bytes().last().is_some_and(|&byte| std::path::is_separator(char::from(byte)));
         let (Some(name), Some(folder), false) = (path.file_name(), path.parent(), ends_in_separator) else {
-            return Err(Error::Path {
-                path: path.to_owned(),
-                problem: "expected the path of a file, found none in it".to_owned(),
-            });
+            return Err(Error::Path { path: path.to_owned(), problem: PathProblem::NoFileName });
         };
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         Ok(Place { path, folder, name })
@@ -304,8 +328,8 @@ impl<'a> Place<'a> {
         let problem = match storage.target(self.path).map_err(self.refused(Step::ReadTarget))? {
             Target::Nothing => return Ok(None),
             Target::File { mode, read_only: false } => return Ok(Some(mode)),
-            Target::File { read_only: true, .. } => "expected a writable file, found a read-only one".to_owned(),
-            Target::Other(kind) => format!("expected a file or nothing, found {kind}"),
+            Target::File { read_only: true, .. } => PathProblem::ReadOnly,
+            Target::Other(kind) => PathProblem::Occupied(kind),
         };
         Err(Error::Path { path: self.path.to_owned(), problem })
     }

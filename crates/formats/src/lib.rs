@@ -41,7 +41,7 @@ pub mod model_file;
 pub mod safetensors;
 
 pub use digest::parameters_sha256;
-pub use durable::{check_writable, read_bounded, write_atomic, Step};
+pub use durable::{check_writable, read_bounded, write_atomic, PathProblem, Step};
 pub use model_file::{ModelFile, Parameter, ReadOptions, FORMAT_VERSION};
 pub use safetensors::Limits;
 
@@ -69,6 +69,8 @@ pub enum Error {
         found: u64,
         /// Length the file should have at least.
         expected: u64,
+        /// The first tensor that is cut, where the header is whole.
+        tensor: Option<String>,
     },
     /// Bytes follow the last tensor.
     TrailingBytes {
@@ -186,8 +188,8 @@ pub enum Error {
     Path {
         /// The path.
         path: PathBuf,
-        /// What was expected and what is there.
-        problem: String,
+        /// What is wrong with it.
+        problem: PathProblem,
     },
     /// The operating system refused a step of reading or writing a file.
     Io {
@@ -206,8 +208,12 @@ impl fmt::Display for Error {
             Error::TooLarge { what, found, limit, limit_name } => {
                 write!(f, "{what} is {found}, expected at most {limit} (limit {limit_name})")
             }
-            Error::Truncated { found, expected } => {
-                write!(f, "the file has {found} bytes, expected {expected}: its end is missing")
+            Error::Truncated { found, expected, tensor } => {
+                write!(f, "the file has {found} bytes, expected {expected}: its end is missing")?;
+                match tensor {
+                    Some(tensor) => write!(f, ", from tensor {} on", quote(tensor)),
+                    None => Ok(()),
+                }
             }
             Error::TrailingBytes { found, expected } => write!(
                 f,

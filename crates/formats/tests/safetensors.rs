@@ -210,9 +210,9 @@ fn hostile_headers_are_refused_with_the_reason() {
         (two("[0,4]", "[5,9]"), 9, "tensor \"b\" starts at byte 118, expected 117: the bytes between belong to no tensor".into()),
         (two("[0,4]", "[3,7]"), 7, "tensor \"b\" starts at byte 116, expected 117: tensor \"a\" occupies the bytes before".into()),
         (two("[0,4]", "[0,4]"), 4, "tensor \"b\" starts at byte 113, expected 117: tensor \"a\" occupies the bytes before".into()),
-        (f32("[1]", "[0,4]"), 3, "the file has 65 bytes, expected 66: its end is missing".into()),
+        (f32("[1]", "[0,4]"), 3, "the file has 65 bytes, expected 66: its end is missing, from tensor \"a\" on".into()),
         (f32("[1]", "[0,4]"), 5, "the file has 67 bytes, expected 66: something follows the last tensor".into()),
-        (f32("[4611686018427387903]", "[0,18446744073709551612]"), 4, "the file has 103 bytes, expected 18446744073709551615: its end is missing".into()),
+        (f32("[4611686018427387903]", "[0,18446744073709551612]"), 4, "the file has 103 bytes, expected 18446744073709551615: its end is missing, from tensor \"a\" on".into()),
         ("{}".into(), 1, "the file has 11 bytes, expected 10: something follows the last tensor".into()),
         // Counts.
         (format!("{{{}}}", many.join(",")), 4097, "number of tensors is 4097, expected at most 4096 (limit tensors)".into()),

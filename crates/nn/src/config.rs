@@ -214,8 +214,11 @@ impl Config {
             check(layer, &path)?;
             let first = matches!(layer, LayerConfig::Input { .. } | LayerConfig::Embedding { .. });
             if first != (index == 0) {
-                let text =
-                    if first { "stand only first" } else { "follow an input or an embedding, which stands first" };
+                let text = if first {
+                    "stand only first, got it behind another layer"
+                } else {
+                    "follow an input or an embedding, got it first; begin with embedding({ … }) or input({ … })"
+                };
                 return Err(Error::Argument(format!("{path} ({}) must {text}", layer.kind())));
             }
             let needs_steps = matches!(
@@ -227,7 +230,7 @@ impl Config {
                     | LayerConfig::ConcatPooling { .. }
             );
             if needs_steps && !per_step {
-                return Err(Error::Argument(format!("{path} ({}) needs sequences, but the layer before gives one row a sequence; set returnSequences: true there", layer.kind())));
+                return Err(Error::Argument(format!("{path} ({}) must follow a layer that gives sequences, got one row a sequence; set returnSequences: true in the layer before", layer.kind())));
             }
             per_step = match layer {
                 LayerConfig::Lstm { return_sequences, .. } => *return_sequences,
@@ -261,7 +264,7 @@ impl Config {
                     )));
                 }
                 if names.contains(&given) {
-                    return Err(Error::Argument(format!("layers[{index}].name must be unique, {given:?} is taken")));
+                    return Err(Error::Argument(format!("layers[{index}].name must be unique, got {given:?} again")));
                 }
                 given
             };

@@ -14,13 +14,14 @@ mod layers;
 mod lbfgs;
 mod linear;
 mod model;
+mod overflow;
 mod parameters;
 mod schedule;
 mod tf_idf;
 
 pub use batch::{Batch, Output, Targets};
 pub use config::{Activation, Config, LayerConfig, Limits};
-pub use error::Error;
+pub use error::{Error, Problem};
 pub use linear::{Linear, LinearOptions};
 pub use model::{AdamConfig, Evaluation, LayerSummary, Loss, Model, StepReport};
 pub use parameters::View;

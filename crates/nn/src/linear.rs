@@ -62,7 +62,7 @@ impl Linear {
         texts.iter().try_for_each(|part| part.check(vocabulary))?;
         let mut classes: Vec<u32> = texts.iter().flat_map(|part| part.classes.iter().copied()).collect();
         if classes.is_empty() {
-            return Err(Error::Data("there are no texts to fit".into()));
+            return Err(Error::Argument("texts must have at least one text, got none".into()));
         }
         let all = classes.clone();
         classes.sort_unstable();

@@ -6,8 +6,9 @@ use crate::layers::{
     self, Activation, Bidirectional, ConcatPooling, Dense, Dropout, Embedding, Gradient, Input, Layer, Lstm, Pass,
     Pooling, PoolingKind,
 };
+use crate::overflow::{self, Culprit, Overflow, Step, Table};
 use crate::parameters::{Parameters, View};
-use crate::{Batch, Error, Output, Targets};
+use crate::{Batch, Error, Output, Problem, Targets};
 use cellstate_kernels::philox::Philox;
 use cellstate_kernels::{loss, optimizer, reduce, Context, Packed};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -284,22 +285,40 @@ impl Model {
     /// # Errors
     /// [`Error::Argument`] for an unknown name, another number of values, or a value that is not finite.
     pub fn set_value(&mut self, name: &str, values: &[f32]) -> Result<(), Error> {
-        let view = self.parameters.views.iter().find(|view| view.name == name).ok_or_else(|| {
-            let names: Vec<&str> = self.parameters.views.iter().map(|view| &*view.name).collect();
-            Error::Argument(format!("weights has no parameter {name:?}; the model has {}", names.join(", ")))
-        })?;
-        if values.len() != view.len() {
-            return Err(Error::Argument(format!(
-                "{name} has {} values, expected {} for shape {:?}",
-                values.len(),
-                view.len(),
-                view.shape
-            )));
+        self.set_values(&[(name, values)], false)
+    }
+
+    /// Sets parameters by name: all of them, or none if one is wrong.
+    ///
+    /// # Errors
+    /// As [`Model::set_value`]; values that are not finite pass if `allow_non_finite`.
+    pub fn set_values(&mut self, entries: &[(&str, &[f32])], allow_non_finite: bool) -> Result<(), Error> {
+        let views = &self.parameters.views;
+        let mut ranges = Vec::with_capacity(entries.len());
+        for &(name, values) in entries {
+            let view = views.iter().find(|view| view.name == name).ok_or_else(|| {
+                let names: Vec<&str> = views.iter().map(|view| &*view.name).collect();
+                Error::Argument(format!("weights has no parameter {name:?}; the model has {}", names.join(", ")))
+            })?;
+            if values.len() != view.len() {
+                return Err(Error::Argument(format!(
+                    "weights[{name}] must have {} values for shape {:?}, got {}",
+                    view.len(),
+                    view.shape,
+                    values.len()
+                )));
+            }
+            if let Some(index) = values.iter().position(|x| !x.is_finite()).filter(|_| !allow_non_finite) {
+                return Err(Error::Argument(format!(
+                    "weights[{name}][{index}] must be a finite number, got {}",
+                    values[index]
+                )));
+            }
+            ranges.push(view.range());
         }
-        if let Some(index) = values.iter().position(|x| !x.is_finite()) {
-            return Err(Error::Argument(format!("{name} must be finite, got {} at index {index}", values[index])));
+        for (range, (_, values)) in ranges.into_iter().zip(entries) {
+            self.parameters.values[range].copy_from_slice(values);
         }
-        self.parameters.values[view.range()].copy_from_slice(values);
         self.parameters.version += 1;
         Ok(())
     }
@@ -346,11 +365,22 @@ impl Model {
         let (evaluation, per_row) = self.training.loss(&self.context, &self.config, targets, loss)?;
         let mean = evaluation.loss_sum / evaluation.weight_sum;
         if !mean.is_finite() {
-            return Err(self.training.non_finite_forward(&self.config, self.steps, &per_row));
+            let culprit = self.training.overflowed_output(&per_row);
+            return Err(self.overflow(Overflow::Loss(mean), culprit, Some(batch), Some(targets), Some(adam)));
         }
         self.parameters.prepare_gradients()?;
-        self.training.backward(&self.context, &mut self.parameters, cancel)?;
-        let gradient_norm = self.update(adam)?;
+        self.training.backward(&self.context, &mut self.parameters, cancel, None)?;
+        let gradient_norm = match self.update(adam)? {
+            Ok(norm) => norm,
+            Err((overflow, mut culprit)) => {
+                let mut overflow = overflow;
+                if overflow != Overflow::Update {
+                    overflow = Overflow::Gradients { loss: Some(mean) };
+                    self.trace(batch, targets, loss, cancel, &mut culprit);
+                }
+                return Err(self.overflow(overflow, culprit, Some(batch), Some(targets), Some(adam)));
+            }
+        };
         self.steps += 1;
         Ok(StepReport {
             loss: mean,
@@ -365,7 +395,7 @@ impl Model {
     /// Loss and hits of a batch, without dropout.
     ///
     /// # Errors
-    /// As [`Model::train_step`], but for the update.
+    /// As [`Model::train_step`].
     pub fn evaluate(
         &mut self,
         batch: &Batch,
@@ -376,7 +406,13 @@ impl Model {
         self.check_loss(loss)?;
         self.inference.forward(&self.context, &self.parameters, &self.config, batch, None, Some(loss), cancel)?;
         self.inference.pending = false;
-        Ok(self.inference.loss(&self.context, &self.config, targets, loss)?.0)
+        let (evaluation, per_row) = self.inference.loss(&self.context, &self.config, targets, loss)?;
+        if !evaluation.loss_sum.is_finite() {
+            let culprit = self.inference.overflowed_output(&per_row);
+            let mean = evaluation.loss_sum / evaluation.weight_sum;
+            return Err(self.overflow(Overflow::Loss(mean), culprit, Some(batch), Some(targets), None));
+        }
+        Ok(evaluation)
     }
 
     /// Outputs of a batch, without dropout.
@@ -404,28 +440,59 @@ impl Model {
     /// the order and shape of those outputs.
     ///
     /// # Errors
-    /// [`Error::Argument`] without a forward pass before, or for another number of values.
+    /// [`Error::Argument`] without a forward pass before, for another number of values, or one that is not finite.
     pub fn backward(&mut self, output_gradient: &[f32], cancel: &AtomicBool) -> Result<(), Error> {
         self.training.set_output_gradient(output_gradient)?;
         self.parameters.prepare_gradients()?;
-        self.training.backward(&self.context, &mut self.parameters, cancel)
+        self.training.backward(&self.context, &mut self.parameters, cancel, None)
     }
 
     /// Updates the parameters from the gradients of the last [`Model::backward`]; returns their norm.
     ///
     /// # Errors
-    /// [`Error::Argument`] without gradients, [`Error::NonFinite`].
+    /// [`Error::Argument`] without gradients, [`Error::NonFinite`]; the moments start anew after an update that
+    /// overflowed.
     pub fn apply_gradients(&mut self, adam: &AdamConfig) -> Result<f64, Error> {
         adam.validate()?;
         if self.parameters.gradients.is_empty() {
-            return Err(Error::Argument("applyGradients needs gradients: call backward first".into()));
+            return Err(Error::Argument(
+                "applyGradients must follow backward, got no gradients; call backward(outputGradient) first".into(),
+            ));
         }
-        let norm = self.update(adam)?;
+        let norm = match self.update(adam)? {
+            Ok(norm) => norm,
+            Err((overflow, culprit)) => return Err(self.overflow(overflow, culprit, None, None, Some(adam))),
+        };
         self.steps += 1;
         Ok(norm)
     }
 
-    fn update(&mut self, adam: &AdamConfig) -> Result<f64, Error> {
+    fn overflow(
+        &self,
+        overflow: Overflow,
+        culprit: Culprit,
+        batch: Option<&Batch>,
+        targets: Option<&Targets>,
+        adam: Option<&AdamConfig>,
+    ) -> Error {
+        let step = Step { config: &self.config, parameters: &self.parameters, batch, targets, adam };
+        overflow::error(overflow, culprit, &step)
+    }
+
+    /// Computes the gradients of a step again, which gives the same numbers, and looks for the layer and the sample
+    /// in which they overflow. Leaves `culprit` as it is where the search itself fails.
+    fn trace(&mut self, batch: &Batch, targets: &Targets, loss: Loss, cancel: &AtomicBool, culprit: &mut Culprit) {
+        let generator = Philox::new(self.config.seed, self.steps);
+        let Model { training, context, config, parameters, .. } = self;
+        let _ = training
+            .forward(context, parameters, config, batch, Some(generator), Some(loss), cancel)
+            .and_then(|()| training.loss(context, config, targets, loss))
+            .and_then(|_| parameters.prepare_gradients())
+            .and_then(|()| training.backward(context, parameters, cancel, Some(culprit)));
+    }
+
+    /// The norm of the gradients, or what overflowed; the parameters are as before then.
+    fn update(&mut self, adam: &AdamConfig) -> Result<Result<f64, (Overflow, Culprit)>, Error> {
         self.parameters.prepare_update()?;
         let Parameters { views, values, version, gradients, updated, first_moments, second_moments, updates } =
             &mut self.parameters;
@@ -434,15 +501,11 @@ impl Model {
         }
         let norm = libm::sqrt(f64::from(reduce::sum_of_squares(&self.context, gradients)));
         if !norm.is_finite() {
-            let name = views
-                .iter()
-                .rev()
-                .find(|view| !reduce::sum_of_squares(&self.context, &gradients[view.range()]).is_finite())
-                .map_or("all parameters together", |view| &*view.name);
-            return Err(Error::NonFinite(format!(
-                "gradients overflowed in {name} at step {}: the loss is finite, its slope is not; the weights are those before the step (set globalClipNorm or a smaller learningRate)",
-                self.steps + 1
-            )));
+            let squares = |view: &View| reduce::sum_of_squares(&self.context, &gradients[view.range()]);
+            let view = views.iter().rev().find(|view| !squares(view).is_finite());
+            let largest = || views.iter().max_by(|left, right| squares(left).total_cmp(&squares(right)));
+            let layer = view.or_else(largest).map(|view| view.layer);
+            return Ok(Err((Overflow::Gradients { loss: None }, Culprit { layer, sample: None })));
         }
         let time = (*updates + 1) as f64;
         let (first, second) = (1.0 - libm::pow(adam.beta1, time), libm::sqrt(1.0 - libm::pow(adam.beta2, time)));
@@ -463,30 +526,28 @@ impl Model {
             let (m, v) = (&mut first_moments[range.clone()], &mut second_moments[range.clone()]);
             if !step.update(&self.context, &values[range.clone()], &gradients[range.clone()], m, v, &mut updated[range])
             {
-                return Err(Error::NonFinite(format!(
-                    "the update overflowed in {} at step {}: learningRate {} is too large; the weights are those before the step",
-                    view.name,
-                    self.steps + 1,
-                    adam.learning_rate
-                )));
+                let layer = Some(view.layer);
+                self.parameters.reset_optimizer();
+                return Ok(Err((Overflow::Update, Culprit { layer, sample: None })));
             }
         }
         std::mem::swap(values, updated);
         *version += 1;
         *updates += 1;
-        Ok(norm)
+        Ok(Ok(norm))
     }
 
     fn check_loss(&self, loss: Loss) -> Result<(), Error> {
         let (Some(needed), last) = (loss.activation(), self.config.layers.last()) else { return Ok(()) };
-        match last {
-            Some(LayerConfig::Dense { activation, .. }) if *activation == needed => Ok(()),
-            _ => Err(Error::Argument(format!(
-                "loss needs a last dense layer with activation '{}', the model ends with {}",
-                if needed == DenseActivation::Softmax { "softmax" } else { "sigmoid" },
-                last.map_or("nothing", LayerConfig::kind)
-            ))),
-        }
+        let name = if needed == DenseActivation::Softmax { "softmax" } else { "sigmoid" };
+        let (got, units) = match last {
+            Some(LayerConfig::Dense { activation, .. }) if *activation == needed => return Ok(()),
+            Some(LayerConfig::Dense { units, .. }) => ("a dense layer with another one", *units),
+            last => (last.map_or("nothing", LayerConfig::kind), 2),
+        };
+        Err(Error::Argument(format!(
+            "loss must follow a dense layer with activation '{name}', got {got}; end the model with dense({{ units: {units}, activation: '{name}' }})"
+        )))
     }
 }
 
@@ -514,7 +575,7 @@ fn plan(config: &Config) -> Result<(Vec<View>, Vec<LayerSummary>), Error> {
                 .filter(|&end| end <= Limits::PARAMETERS);
             if end.is_none() {
                 return Err(Error::Argument(format!(
-                    "layers[{index}] needs {name} of shape {shape:?}: a model may have {} parameters",
+                    "layers[{index}] must keep the model within {} parameters, got {name} of shape {shape:?}",
                     Limits::PARAMETERS
                 )));
             }
@@ -727,33 +788,59 @@ impl Workspace {
             }
         };
         if rows == 0 {
-            return Err(Error::Data(format!("the batch has no {what} to learn from")));
+            return Err(Error::Data(Box::new(Problem {
+                message: format!("the batch has no {what} to learn from"),
+                got: format!("{} empty sequences", self.packed.sequences()),
+                needs: "one sequence or more with at least one step".into(),
+                fix: vec!["leave out examples with an empty input".into()],
+                ..Problem::default()
+            })));
         }
         let mut weights = vec![1.0f32; rows];
         if let Some(given) = &targets.weights {
             expect("weights", given.len(), rows)?;
             if let Some(index) = given.iter().position(|w| !w.is_finite() || *w < 0.0) {
-                return Err(Error::Data(format!(
-                    "weights[{index}] must be finite and not negative, got {}",
-                    given[index]
-                )));
+                let place = format!("example {}", self.sample_of(index, per_step));
+                return Err(Error::Data(Box::new(Problem {
+                    message: format!("{place}: its weight cannot be used"),
+                    place,
+                    got: given[index].to_string(),
+                    needs: "a finite number that is not negative".into(),
+                    fix: vec!["give another weight, or leave it out: it is 1 then".into()],
+                    ..Problem::default()
+                })));
             }
             weights.iter_mut().zip(source).for_each(|(w, &i)| *w = given[i as usize]);
         }
         let weight_sum: f64 = weights.iter().map(|&w| f64::from(w)).sum();
         if weight_sum <= 0.0 {
-            return Err(Error::Data("weights must not all be 0".into()));
+            return Err(Error::Data(Box::new(Problem {
+                message: "the weights of all examples of a batch are 0".into(),
+                got: format!("{rows} weights of 0"),
+                needs: "a weight above 0".into(),
+                why: "the loss is a mean over the weights".into(),
+                fix: vec!["leave out examples of weight 0".into(), "or make the batches larger: batchSize".into()],
+                ..Problem::default()
+            })));
         }
         let (classes, values);
         let targets = match (&targets.classes, &targets.values) {
             (Some(given), None) => {
                 expect("targets", given.len(), rows)?;
                 if let Some(index) = given.iter().position(|&class| class as usize >= columns) {
-                    return Err(Error::Data(format!(
-                        "targets[{index}] must be a class below {columns}, the outputs of {}, got {}",
-                        config.layers.last().map_or("", |l| l.name()),
-                        given[index]
-                    )));
+                    let place = format!("example {}", self.sample_of(index, per_step));
+                    return Err(Error::Data(Box::new(Problem {
+                        message: format!("{place}: its target is no class of the model"),
+                        place,
+                        got: format!("class {}", given[index]),
+                        needs: format!(
+                            "a class from 0 to {}, the outputs of {}",
+                            columns - 1,
+                            config.layers.last().map_or("", |l| l.name())
+                        ),
+                        fix: vec![format!("dense({{ units: {}, activation: 'softmax' }})", given[index] + 1)],
+                        ..Problem::default()
+                    })));
                 }
                 classes = source.iter().map(|&i| given[i as usize]).collect::<Vec<_>>();
                 loss::Targets::Classes(&classes)
@@ -761,12 +848,15 @@ impl Workspace {
             (None, Some(given)) => {
                 expect("targets", given.len(), rows * columns)?;
                 if let Some(index) = given.iter().position(|y| !y.is_finite()) {
-                    return Err(Error::Data(format!(
-                        "targets[{}] must be finite, got {} in output {}",
-                        index / columns,
-                        given[index],
-                        index % columns
-                    )));
+                    let place = format!("example {}", self.sample_of(index / columns, per_step));
+                    return Err(Error::Data(Box::new(Problem {
+                        message: format!("{place}: its target is not a finite number"),
+                        place,
+                        got: format!("{} in output {}", given[index], index % columns),
+                        needs: "finite numbers".into(),
+                        fix: vec!["leave the example out, or fill the value in".into()],
+                        ..Problem::default()
+                    })));
                 }
                 values =
                     source.iter().flat_map(|&i| &given[i as usize * columns..][..columns]).copied().collect::<Vec<_>>();
@@ -801,8 +891,15 @@ impl Workspace {
         Ok((Evaluation { loss_sum, weight_sum, correct, rows, tokens: self.packed.tokens() }, losses))
     }
 
-    /// From the gradient in `gradients[0]` down to the first layer.
-    fn backward(&mut self, context: &Context, parameters: &mut Parameters, cancel: &AtomicBool) -> Result<(), Error> {
+    /// From the gradient in `gradients[0]` down to the first layer. With a `culprit` it ends at the first layer whose
+    /// gradients are not finite.
+    fn backward(
+        &mut self,
+        context: &Context,
+        parameters: &mut Parameters,
+        cancel: &AtomicBool,
+        mut culprit: Option<&mut Culprit>,
+    ) -> Result<(), Error> {
         self.pending = false;
         let Parameters { values, version, gradients, views, .. } = parameters;
         let pass = Pass {
@@ -817,6 +914,10 @@ impl Workspace {
         let mut dy = std::mem::take(&mut self.gradients[0]);
         let mut dx = std::mem::take(&mut self.gradients[1]);
         let learns_below = |index: usize| views.iter().any(|view| view.layer <= index && view.trainable);
+        let overflows = |layer: usize, gradients: &[f32]| {
+            let mut learning = views.iter().filter(|view| view.layer == layer && view.trainable);
+            learning.any(|view| !reduce::sum_of_squares(context, &gradients[view.range()]).is_finite())
+        };
         let mut outcome = Ok(());
         for index in (0..self.next.len()).rev() {
             let needed = learns_below(index);
@@ -830,13 +931,31 @@ impl Workspace {
                     gradients,
                 )
             });
-            if outcome.is_err() || !needed {
+            if outcome.is_err() {
+                break;
+            }
+            if let Some(culprit) = culprit.as_deref_mut() {
+                let (x, y) = (Table::of(&self.activations[index]), Table::of(&self.activations[index + 1]));
+                let above = Table { data: &dy.data, ..y };
+                let below = needed.then(|| Table { data: &dx.data, slots: x.slots.filter(|_| dx.per_token), ..x });
+                if overflows(index + 1, gradients) || below.is_some_and(|below| !below.is_finite()) {
+                    let sample = overflow::sample(&pass, Some(x), above, below);
+                    *culprit = Culprit { layer: Some(index + 1), sample };
+                    break;
+                }
+            }
+            if !needed {
                 break;
             }
             std::mem::swap(&mut dy, &mut dx);
             if index == 0 {
                 if let First::Embedding(layer) = &mut self.first {
                     outcome = layer.backward(&pass, &self.activations[0], &dy, gradients);
+                }
+                if let Some(culprit) = culprit.as_deref_mut().filter(|_| overflows(0, gradients)) {
+                    let y = Table::of(&self.activations[0]);
+                    let above = Table { data: &dy.data, slots: y.slots.filter(|_| dy.per_token), ..y };
+                    *culprit = Culprit { layer: Some(0), sample: overflow::sample(&pass, None, above, None) };
                 }
             }
         }
@@ -846,16 +965,24 @@ impl Workspace {
 
     fn set_output_gradient(&mut self, gradient: &[f32]) -> Result<(), Error> {
         if !self.pending {
-            return Err(Error::Argument("backward needs a forward pass before it, each backward its own".into()));
+            return Err(Error::Argument(
+                "backward must follow a forward pass of its own, got none; call forward(inputs) first".into(),
+            ));
         }
         let out = self.activations.last().expect("a model has layers");
         let source = if out.per_step { self.packed.positions() } else { self.packed.order() };
         if gradient.len() != source.len() * out.columns {
             return Err(Error::Argument(format!(
-                "outputGradient has {} values, expected {} rows × {}",
-                gradient.len(),
+                "outputGradient must have {} × {} values, as the output, got {}",
                 source.len(),
-                out.columns
+                out.columns,
+                gradient.len()
+            )));
+        }
+        if let Some(index) = gradient.iter().position(|x| !x.is_finite()) {
+            return Err(Error::Argument(format!(
+                "outputGradient[{index}] must be a finite number, got {}",
+                gradient[index]
             )));
         }
         let dy = &mut self.gradients[0];
@@ -893,23 +1020,21 @@ impl Workspace {
         Output { values, lengths, features: out.columns }
     }
 
-    /// Which layer, step and sample overflowed first, in words.
-    fn non_finite_forward(&self, config: &Config, step: u32, losses: &[f64]) -> Error {
-        let layer = self
-            .activations
-            .iter()
-            .zip(&config.layers)
-            .find(|(out, _)| out.data.iter().any(|x| !x.is_finite()))
-            .map_or("the loss", |(_, layer)| layer.name());
+    /// The first layer whose output is not finite, and the sample of the first loss that is not.
+    fn overflowed_output(&self, losses: &[f64]) -> Culprit {
         let per_step = self.activations.last().is_some_and(|out| out.per_step);
-        let sample = losses.iter().position(|loss| !loss.is_finite()).map_or(String::new(), |row| {
-            let row = if per_step { self.packed.rows()[row] as usize } else { row };
-            format!(", sample {}", self.samples[row])
-        });
-        Error::NonFinite(format!(
-            "the loss is not finite at step {}{sample}: values overflow first in {layer}; the weights are those before the step (likely a learningRate that is too large or inputs that are not scaled)",
-            step + 1
-        ))
+        let row = losses.iter().position(|loss| !loss.is_finite());
+        Culprit {
+            layer: self.activations.iter().position(|out| !Table::of(out).is_finite()),
+            sample: row.map(|row| self.samples[if per_step { self.packed.rows()[row] as usize } else { row }]),
+        }
+    }
+
+    /// The sample of output `index`, in the order of the batch.
+    fn sample_of(&self, index: usize, per_step: bool) -> u32 {
+        let source = if per_step { self.packed.positions() } else { self.packed.order() };
+        let row = source.iter().position(|&i| i as usize == index).unwrap_or(0);
+        self.samples[if per_step { self.packed.rows()[row] as usize } else { row }]
     }
 
     fn bytes(&self) -> usize {
@@ -953,16 +1078,16 @@ fn check_batch(first: &LayerConfig, batch: &Batch) -> Result<(), Error> {
         return Err(Error::Argument(format!("a batch may have 2^31 tokens, got {tokens}")));
     }
     let tokens = tokens as usize;
-    // Where position `index` of the concatenation is: (sequence, step).
+    // Where position `index` of the concatenation is.
     let place = |index: usize| {
-        let mut left = index;
-        for (sequence, &length) in batch.lengths.iter().enumerate() {
-            if left < length as usize {
-                return (sequence, left);
+        let mut step = index;
+        for (&length, sample) in batch.lengths.iter().zip(&batch.samples) {
+            if step < length as usize {
+                return format!("example {sample}, input[{step}]");
             }
-            left -= length as usize;
+            step -= length as usize;
         }
-        (sequences, left)
+        String::new()
     };
     match (first, &batch.ids, &batch.values) {
         (LayerConfig::Embedding { input_dim, name, .. }, Some(ids), None) => {
@@ -973,12 +1098,22 @@ fn check_batch(first: &LayerConfig, batch: &Batch) -> Result<(), Error> {
                 )));
             }
             if let Some(index) = ids.iter().position(|&id| id < 0 || id as usize >= *input_dim) {
-                let (sequence, step) = place(index);
-                return Err(Error::Data(format!(
-                    "sequence {sequence}, step {step}: id {} is outside the vocabulary of {name}, 0 to {}",
-                    ids[index],
-                    input_dim - 1
-                )));
+                let place = place(index);
+                return Err(Error::Data(Box::new(Problem {
+                    message: format!("{place}: id {} is outside the vocabulary of {name}", ids[index]),
+                    place,
+                    got: format!("id {}", ids[index]),
+                    needs: format!("ids from 0 to {} (inputDim: {input_dim})", input_dim - 1),
+                    why: "the embedding has no vector for it".into(),
+                    fix: if ids[index] < 0 {
+                        vec!["number the ids from 0".into()]
+                    } else {
+                        vec![
+                            format!("a tokenizer with as many ids: new Tokenizer({{ numWords: {input_dim} }})"),
+                            "or a larger inputDim: the largest id plus 1".into(),
+                        ]
+                    },
+                })));
             }
             Ok(())
         }
@@ -990,18 +1125,19 @@ fn check_batch(first: &LayerConfig, batch: &Batch) -> Result<(), Error> {
                 )));
             }
             if let Some(index) = values.iter().position(|x| !x.is_finite()) {
-                let (sequence, step) = place(index / features);
-                return Err(Error::Data(format!(
-                    "sequence {sequence}, step {step}: feature {} is {}, expected a finite number",
-                    index % features,
-                    values[index]
-                )));
+                let place = format!("{}[{}]", place(index / features), index % features);
+                return Err(Error::Data(Box::new(Problem {
+                    message: format!("{place}: the feature is not a finite number"),
+                    place,
+                    got: values[index].to_string(),
+                    needs: "finite numbers".into(),
+                    why: "one such value makes every later weight NaN".into(),
+                    fix: vec!["leave such steps out, or fill the values in, for example with 0".into()],
+                })));
             }
             Ok(())
         }
-        (LayerConfig::Input { .. }, ..) => {
-            Err(Error::Argument("the model starts with feature rows and needs values, not ids".into()))
-        }
-        _ => Err(Error::Argument("the model starts with an embedding and needs ids, not values".into())),
+        (LayerConfig::Input { .. }, ..) => Err(Error::Argument("inputs must be feature rows (values), got ids".into())),
+        _ => Err(Error::Argument("inputs must be ids, got feature rows (values)".into())),
     }
 }

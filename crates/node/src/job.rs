@@ -3,8 +3,8 @@
 //! While a job runs, a cleanup hook of its environment stands by: when a worker is terminated or the
 //! process exits, the hook cancels the job and waits for it, so no thread outlives what it needs.
 
-use crate::executor;
 use crate::failure::Failure;
+use crate::{executor, explain};
 use napi::bindgen_prelude::*;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,14 +71,14 @@ where
             Err(Failure::from(cellstate_nn::Error::Aborted))
         } else {
             catch_unwind(AssertUnwindSafe(|| work(&job.cancel)))
-                .unwrap_or_else(|panic| Err(Failure::new("ERR_INTERNAL", panic_text(&*panic))))
+                .unwrap_or_else(|panic| Err(explain::internal(panic_text(&*panic))))
         };
         deferred.resolve(move |env| {
             let hook = hook;
             let _ = env.remove_env_cleanup_hook(hook.0);
             match outcome {
                 Ok(value) => settle(env, value),
-                Err(failure) => Err(failure.rejected(env)),
+                Err(failure) => Err(failure.into_error(env)),
             }
         });
         job.finish();
@@ -90,7 +90,7 @@ where
     Ok(promise)
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|text| &**text));
-    format!("an internal check failed: {}; please report it", text.unwrap_or("no message"))
+    text.unwrap_or("no message")
 }

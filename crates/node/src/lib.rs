@@ -4,13 +4,13 @@
 #![allow(missing_docs)]
 
 mod executor;
+mod explain;
 mod failure;
 mod job;
 pub mod linear;
 pub mod model;
 mod threads;
 
-use failure::Failure;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
@@ -24,8 +24,9 @@ pub fn permutation(seed: f64, step: u32, n: u32) -> Uint32Array {
 
 /// Learning rate of a step, counted from 0, of a run of `steps`; the schedule is JSON.
 #[napi(catch_unwind)]
-pub fn learning_rate(schedule: String, step: f64, steps: f64) -> Result<f64, failure::Code> {
-    let schedule = cellstate_nn::Schedule::from_json(&schedule).map_err(|error| Failure::from(error).thrown())?;
+pub fn learning_rate(env: Env, schedule: String, step: f64, steps: f64) -> Result<f64> {
+    let schedule =
+        cellstate_nn::Schedule::from_json(&schedule).map_err(|error| failure::Failure::from(error).into_error(env))?;
     Ok(schedule.rate(step as u64, steps as u64))
 }
 
@@ -46,7 +47,9 @@ pub fn available_threads() -> u32 {
 pub fn check_writable<'env>(env: &'env Env, path: String) -> Result<Object<'env>> {
     job::run(
         env,
-        move |_| cellstate_formats::durable::check_writable(path.as_ref()).map_err(Failure::from),
+        move |_| {
+            cellstate_formats::durable::check_writable(path.as_ref()).map_err(|error| explain::writing(error, None))
+        },
         |_, ()| Ok(()),
     )
 }

@@ -1,10 +1,10 @@
 //! A model behind a queue: jobs on it run one after the other, in the order in which they came.
 
-use crate::failure::{Code, Failure};
-use crate::{executor, job};
+use crate::failure::Failure;
+use crate::{executor, explain, job};
 use cellstate_formats::{digest, durable, Limits, ModelFile, Parameter, ReadOptions, FORMAT_VERSION};
 use cellstate_kernels::{Context, Level};
-use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, Output, Targets};
+use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, Output, Targets, View};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -243,7 +243,7 @@ impl NativeModel {
         let shared = self.shared.clone();
         let work = move |cancel: &AtomicBool| {
             let mut model = shared.model.lock().unwrap_or_else(PoisonError::into_inner);
-            let model = model.as_mut().ok_or_else(|| Failure::new("ERR_DISPOSED", "the model was disposed"))?;
+            let model = model.as_mut().ok_or_else(explain::disposed)?;
             let before = model.bytes();
             let result = work(model, cancel)?;
             Ok((result, model.bytes() as i64 - before as i64))
@@ -267,12 +267,12 @@ impl NativeModel {
 #[napi]
 impl NativeModel {
     #[napi(constructor, catch_unwind)]
-    pub fn new(config: String, threads: u32, simd: String) -> Result<Self, Code> {
+    pub fn new(env: Env, config: String, threads: u32, simd: String) -> Result<Self> {
         let build = || -> std::result::Result<NativeModel, Failure> {
             let context = context(threads, &simd)?;
-            Ok(NativeModel::wrap(Model::zeros(Config::from_json(&config)?, context)?))
+            Ok(NativeModel::wrap(Model::zeros(Config::from_json(&config)?, context).map_err(explain::creating)?))
         };
-        let model = build().map_err(Failure::thrown)?;
+        let model = build().map_err(|failure| failure.into_error(env))?;
         // The first job: initial weights are not drawn on the JavaScript thread.
         let shared = model.shared.clone();
         let initialize = Box::new(move || {
@@ -359,10 +359,9 @@ impl NativeModel {
         self.enqueue(
             env,
             move |model, _| {
-                for (name, values) in names.iter().zip(&values) {
-                    model.set_value(name, values)?;
-                }
-                Ok(())
+                let entries: Vec<(&str, &[f32])> =
+                    names.iter().map(|name| &**name).zip(values.iter().map(|v| &**v)).collect();
+                Ok(model.set_values(&entries, false)?)
             },
             |()| (),
         )
@@ -497,7 +496,8 @@ impl NativeModel {
                         .collect(),
                     documents: documents.into_iter().collect::<BTreeMap<_, _>>(),
                 };
-                Ok(durable::write_atomic(path.as_ref(), &file.to_bytes()?)?)
+                let bytes = file.to_bytes().map_err(|error| explain::writing(error, None))?;
+                durable::write_atomic(path.as_ref(), &bytes).map_err(|error| explain::writing(error, Some(bytes.len())))
             },
             |()| (),
         )
@@ -527,34 +527,18 @@ pub fn load_model_file<'env>(
         env,
         move |_| {
             let limits = Limits::default();
-            let bytes = durable::read_bounded(path.as_ref(), &limits)?;
-            let in_file = |text: String| Failure::new("ERR_MODEL_FILE", format!("{path}: {text}"));
-            let file = ModelFile::from_bytes(&bytes, &limits, ReadOptions { allow_non_finite })
-                .map_err(|error| in_file(error.to_string()))?;
+            let reading = |error| explain::reading(error, &path);
+            let bytes = durable::read_bounded(path.as_ref(), &limits).map_err(reading)?;
+            let file = ModelFile::from_bytes(&bytes, &limits, ReadOptions { allow_non_finite }).map_err(reading)?;
             drop(bytes);
-            let config = Config::from_json(&file.config).map_err(|error| in_file(error.to_string()))?;
+            let config = Config::from_json(&file.config).map_err(|error| unusable(&path, &error))?;
             // Compared before anything is allocated: a file cannot ask for more memory than it fills.
-            let views = Model::plan(&config).map_err(|error| in_file(error.to_string()))?;
-            if file.parameters.len() != views.len() {
-                return Err(in_file(format!(
-                    "the file has {} parameters, its configuration needs {}",
-                    file.parameters.len(),
-                    views.len()
-                )));
-            }
-            for parameter in &file.parameters {
-                let shape = views.iter().find(|view| view.name == parameter.name).map(|view| &view.shape);
-                if shape != Some(&parameter.shape) {
-                    return Err(in_file(format!(
-                        "parameter {:?} has shape {:?}, its configuration needs {shape:?}",
-                        parameter.name, parameter.shape
-                    )));
-                }
-            }
-            let mut model = Model::zeros(config, context(threads, &simd)?)?;
-            for parameter in &file.parameters {
-                model.set_value(&parameter.name, &parameter.values)?;
-            }
+            let views = Model::plan(&config).map_err(|error| unusable(&path, &error))?;
+            check_parameters(&path, &file.parameters, &views)?;
+            let mut model = Model::zeros(config, context(threads, &simd)?).map_err(explain::creating)?;
+            let entries: Vec<(&str, &[f32])> =
+                file.parameters.iter().map(|parameter| (&*parameter.name, &*parameter.values)).collect();
+            model.set_values(&entries, allow_non_finite)?;
             Ok((model, file))
         },
         |_, (model, file)| {
@@ -566,4 +550,35 @@ pub fn load_model_file<'env>(
             })
         },
     )
+}
+
+/// The failure of a file whose configuration cannot be.
+fn unusable(path: &str, error: &cellstate_nn::Error) -> Failure {
+    let message = "its configuration is not that of a model".to_owned();
+    explain::unfit(path, message, error.to_string(), "the configuration that cellstate wrote".to_owned())
+}
+
+/// Whether the parameters of a file are those that its configuration needs.
+fn check_parameters(path: &str, found: &[Parameter], needed: &[View]) -> std::result::Result<(), Failure> {
+    for view in needed {
+        if !found.iter().any(|parameter| parameter.name == view.name) {
+            let message = format!("tensor {:?} is missing", view.name);
+            let got = format!("{} parameters", found.len());
+            let needs = format!("{} parameters, {:?} among them", needed.len(), view.name);
+            return Err(explain::unfit(path, message, got, needs));
+        }
+    }
+    for parameter in found {
+        let Some(view) = needed.iter().find(|view| view.name == parameter.name) else {
+            let message = format!("tensor {:?} is no parameter of the model", parameter.name);
+            let got = format!("{} parameters", found.len());
+            return Err(explain::unfit(path, message, got, format!("the {} of its configuration", needed.len())));
+        };
+        if view.shape != parameter.shape {
+            let message = format!("tensor {:?} does not fit the configuration", parameter.name);
+            let (got, needs) = (format!("shape {:?}", parameter.shape), format!("shape {:?}", view.shape));
+            return Err(explain::unfit(path, message, got, needs));
+        }
+    }
+    Ok(())
 }

@@ -39,13 +39,14 @@ impl Header {
         let found = bytes.len() as u64;
         at_most(|| "size of the file in bytes".to_owned(), found, limits.file_bytes, "file_bytes")?;
         let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
-            return Err(Error::Truncated { found, expected: LENGTH_BYTES as u64 });
+            return Err(Error::Truncated { found, expected: LENGTH_BYTES as u64, tensor: None });
         };
         let length = u64::from_le_bytes(*length);
         at_most(|| "length of the header in bytes".to_owned(), length, limits.header_bytes, "header_bytes")?;
         let header = usize::try_from(length).ok().and_then(|length| rest.get(..length));
         let Some(header) = header else {
-            return Err(Error::Truncated { found, expected: length.saturating_add(LENGTH_BYTES as u64) });
+            let expected = length.saturating_add(LENGTH_BYTES as u64);
+            return Err(Error::Truncated { found, expected, tensor: None });
         };
         let text = std::str::from_utf8(header).map_err(|error| Error::Json {
             place: "header".to_owned(),
@@ -173,7 +174,9 @@ impl Header {
         }
         let sizes = (bytes.len() as u64, start.saturating_add(expected));
         if sizes.0 < sizes.1 {
-            return Err(Error::Truncated { found: sizes.0, expected: sizes.1 });
+            let cut = |(entry, _): &&(Entry, Dtype)| start.saturating_add(entry.end) > sizes.0;
+            let tensor = checked.iter().find(cut).map(|(entry, _)| entry.name.clone());
+            return Err(Error::Truncated { found: sizes.0, expected: sizes.1, tensor });
         }
         if sizes.0 > sizes.1 {
             return Err(Error::TrailingBytes { found: sizes.0, expected: sizes.1 });
