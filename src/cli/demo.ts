@@ -25,6 +25,7 @@ export async function demoCommand(options: DemoCommand, streams: Streams): Promi
     throw new CellstateError('ERR_FILE', 'the sample of the demo is missing', {
       where: SAMPLE,
       got: show((cause as Error).message),
+      needs: 'the file examples/reviews.csv of the package',
       fix: ['install the package again: npm install cellstate --force'],
       cause,
     })

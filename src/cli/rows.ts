@@ -3,6 +3,7 @@ import path from 'node:path'
 import { listed } from '../data/columns.js'
 import { readCsv } from '../data/csv.js'
 import { readJsonLines } from '../data/json-lines.js'
+import { nameOf, setName } from '../data/place.js'
 import { CellstateError, show } from '../errors.js'
 import { quoted } from '../shell.js'
 import { didYouMean } from '../text/closest.js'
@@ -14,7 +15,7 @@ import { count } from './words.js'
 export type FileRow = Record<string, unknown>
 
 /** The rows of a file, read as its extension says. */
-function readRows(file: string, signal: AbortSignal): AsyncIterable<FileRow> {
+export function readRows(file: string, signal: AbortSignal): AsyncIterable<FileRow> {
   const extension = path.extname(file).toLowerCase()
   switch (extension) {
     case '.csv':
@@ -59,7 +60,10 @@ export function namedRows(
   columns: NamedColumns,
   settings: ReadingSettings,
 ): AsyncIterable<FileRow> {
-  return checkedRows(readRows(file, settings.signal), file, columns, settings)
+  const rows = readRows(file, settings.signal)
+  const checked = checkedRows(rows, file, columns, settings)
+  setName(checked, nameOf(rows) ?? file)
+  return checked
 }
 
 async function* checkedRows(

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
-import { readRows } from '../../src/cli/options.js'
+import { readRows } from '../../src/cli/rows.js'
 import type { ArgumentParts, CellstateError, ErrorCode } from '../../src/errors.js'
 import * as cellstate from '../../src/index.js'
 import { nativeCallSync } from '../../src/native/load.js'
