@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, expectTypeOf, it } from 'vitest'
+import { readCsv } from '../../src/data/csv.js'
 import { loadModel } from '../../src/model/model.js'
 import { TextClassifier } from '../../src/tasks/text-classifier.js'
 import { type Review, reviews, temporaryFolder } from '../reviews.js'
@@ -32,6 +33,46 @@ describe('TextClassifier', () => {
     const texts = ['awful place', '', 'words that nobody knows', 'a great table']
     expect(await loaded.predict(texts)).toEqual(await classifier.predict(texts))
     expect(await loaded.predict('the food was great')).toEqual(prediction)
+  })
+
+  it('learns the same from an array, a generator, an async generator and a file', async () => {
+    const file = join(folder, 'rows.csv')
+    writeFileSync(
+      file,
+      `text,stars\n${reviews(30)
+        .map(({ text, stars }) => `${text},${stars}\n`)
+        .join('')}`,
+    )
+    function* generated(): Generator<Review> {
+      yield* reviews(30)
+    }
+    const options = { text: 'text', label: 'stars', epochs: 1 } as const
+    const hashes = [
+      await TextClassifier.train(reviews(30), options),
+      await TextClassifier.train(generated(), options),
+      await TextClassifier.train(waiting(30), options),
+      await TextClassifier.train(readCsv(file), options),
+    ].map(classifier => classifier.model.sha256())
+    expect(new Set(await Promise.all(hashes)).size).toBe(1)
+  })
+
+  it('reads single characters, ideographs as words, and says so in its card', async () => {
+    const texts = ['很好', '不好', '太好了', '不太好', '真好', '真不好', '好', '不好了', '好的', '不行']
+    const rows = texts.map(text => ({ text, label: text.includes('不') ? 'bad' : 'good' }))
+    const options = { text: 'text', label: 'label', testSize: 0, epochs: 1 } as const
+    const words = await TextClassifier.train(rows, options)
+    expect([...words.tokenizer.wordIndex.keys()]).toEqual(expect.arrayContaining(['不', '好', '行']))
+    expect(words.card).toMatchObject({ level: 'word' })
+    const characters = await TextClassifier.train(rows, { ...options, level: 'character' })
+    expect(characters.tokenizer.charLevel).toBe(true)
+    expect(characters.card).toMatchObject({ level: 'character' })
+    const path = join(folder, 'characters.safetensors')
+    await characters.save(path)
+    const loaded = await TextClassifier.load(path)
+    expect(await loaded.predict('不好 ok')).toEqual(await characters.predict('不好 ok'))
+    await expect(TextClassifier.train(rows, { ...options, level: 'byte' as never })).rejects.toThrow(
+      'options.level',
+    )
   })
 
   it('has the model of the article', async () => {
