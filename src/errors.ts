@@ -64,7 +64,9 @@ export function broken(text: string, columns: number): string[] {
   return [...lines, rest]
 }
 
-function checkDetails(message: string, details: ErrorDetails): void {
+function checkDetails(code: ErrorCode, message: string, details: ErrorDetails): void {
+  if (typeof code !== 'string') throw argumentTypeError('code', 'one of ERROR_CODES', code)
+  if (!ERROR_CODES.includes(code)) throw argumentRangeError('code', 'one of ERROR_CODES', code)
   if (typeof message !== 'string') throw argumentTypeError('message', 'a string', message)
   if (typeof details !== 'object' || details === null)
     throw argumentTypeError('details', 'an object', details)
@@ -90,9 +92,9 @@ export class CellstateError extends Error {
   readonly #first: string
   readonly #details: ErrorDetails
 
-  /** @throws TypeError if `message` or one of the details is of another type. */
+  /** @throws TypeError or RangeError if `code` is unknown, or `message` or one of the details is of another type. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    checkDetails(message, details)
+    checkDetails(code, message, details)
     super(compose(message, details), details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     this.#first = message

@@ -2,6 +2,7 @@
 import { type CsvError, Parser } from 'csv-parse'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
 import { listed } from './columns.js'
+import { each } from './each.js'
 import { setPlace } from './place.js'
 import { type ReadRowsOptions, type ReadRowsSettings, readRowsSettings, tooLong } from './read-options.js'
 import {
@@ -64,16 +65,7 @@ interface Settings extends ReadRowsSettings {
 export function readCsv(source: TextSource, options: ReadCsvOptions = {}): AsyncIterable<CsvRow> {
   const named = namedSource(source)
   const settings = csvSettings(named.name, options)
-  return passes(named, () => rows(named, settings))
-}
-
-async function* rows(named: NamedSource, settings: Settings): AsyncGenerator<CsvRow> {
-  for await (const batch of batches(named, settings)) {
-    for (const row of batch) {
-      settings.signal?.throwIfAborted()
-      yield row
-    }
-  }
+  return passes(named, () => each(batches(named, settings), settings.signal))
 }
 
 /** The rows of one slice after the other, those before a failure too. */

@@ -77,7 +77,7 @@ export class Dataset implements Iterable<Sample> {
   ): Promise<Dataset> {
     checkOptions('options', options, ['signal'])
     const signal = checkSignal('options.signal', options.signal)
-    if (samples instanceof Dataset) return samples
+    if (typeof samples === 'object' && samples !== null && #store in samples) return samples
     const source = samples as Partial<Iterable<Sample> & AsyncIterable<Sample>> | null
     if (
       typeof source?.[Symbol.asyncIterator] !== 'function' &&

@@ -247,8 +247,8 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     const dataset = await Dataset.from(data, { signal })
     if (dataset.length === 0) throw noExamples('train')
     model.check(dataset, this.#settings.loss)
-    const validation =
-      this.#settings.validation && (await Dataset.from(this.#settings.validation, { signal }))
+    const { validation: held } = this.#settings
+    const validation = held === undefined ? undefined : await Dataset.from(held, { signal })
     if (validation !== undefined) checkValidation(model, validation, this.#settings.loss)
     const context: TrainingContext = {
       model,

@@ -93,6 +93,8 @@ describe('CellstateError', () => {
       [make('a', { where: [] }), 'details.where'],
       [make('a', { fix: 'b' }), 'details.fix'],
       [make('a', { fix: [5] }), 'details.fix'],
+      [() => new CellstateError('ERR_ELSE' as never, 'a'), 'code'],
+      [() => new CellstateError(Symbol('s') as never, 'a'), 'code'],
     ] as const) {
       expect(await failure(run)).toMatchObject({ code: 'ERR_ARGUMENT', where })
     }
