@@ -140,34 +140,31 @@ fn yes() -> bool {
     true
 }
 
+/// The field that every layer has.
+macro_rules! name_of {
+    ($layer:expr) => {
+        match $layer {
+            LayerConfig::Input { name, .. }
+            | LayerConfig::Embedding { name, .. }
+            | LayerConfig::Lstm { name, .. }
+            | LayerConfig::Bidirectional { name, .. }
+            | LayerConfig::Dense { name, .. }
+            | LayerConfig::Dropout { name, .. }
+            | LayerConfig::GlobalAveragePooling { name, .. }
+            | LayerConfig::GlobalMaxPooling { name, .. }
+            | LayerConfig::ConcatPooling { name, .. } => name,
+        }
+    };
+}
+
 impl LayerConfig {
     /// The name, empty where none was given before validation.
     pub fn name(&self) -> &str {
-        match self {
-            LayerConfig::Input { name, .. }
-            | LayerConfig::Embedding { name, .. }
-            | LayerConfig::Lstm { name, .. }
-            | LayerConfig::Bidirectional { name, .. }
-            | LayerConfig::Dense { name, .. }
-            | LayerConfig::Dropout { name, .. }
-            | LayerConfig::GlobalAveragePooling { name, .. }
-            | LayerConfig::GlobalMaxPooling { name, .. }
-            | LayerConfig::ConcatPooling { name, .. } => name,
-        }
+        name_of!(self)
     }
 
     fn name_mut(&mut self) -> &mut String {
-        match self {
-            LayerConfig::Input { name, .. }
-            | LayerConfig::Embedding { name, .. }
-            | LayerConfig::Lstm { name, .. }
-            | LayerConfig::Bidirectional { name, .. }
-            | LayerConfig::Dense { name, .. }
-            | LayerConfig::Dropout { name, .. }
-            | LayerConfig::GlobalAveragePooling { name, .. }
-            | LayerConfig::GlobalMaxPooling { name, .. }
-            | LayerConfig::ConcatPooling { name, .. } => name,
-        }
+        name_of!(self)
     }
 
     /// The kind as Keras writes default names: `embedding`, `lstm`, `global_max_pooling`.
