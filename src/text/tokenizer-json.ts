@@ -36,14 +36,16 @@ export function isCount(value: unknown, most: number): value is number {
 
 /** `json.dumps` of Python: ASCII only, `", "` and `": "`, integer keys as strings. */
 export function pythonJson(map: ReadonlyMap<string | number, string | number>): string {
-  const entries: string[] = []
+  let entries = ''
   for (const [key, value] of map) {
-    entries.push(`${asciiString(String(key))}: ${typeof value === 'number' ? value : asciiString(value)}`)
+    const name = typeof key === 'number' ? `"${key}"` : asciiString(key)
+    entries += `${entries === '' ? '' : ', '}${name}: ${typeof value === 'number' ? value : asciiString(value)}`
   }
-  return `{${entries.join(', ')}}`
+  return `{${entries}}`
 }
 
 function asciiString(text: string): string {
+  if (/^[ !#-[\]-~]*$/.test(text)) return `"${text}"`
   return JSON.stringify(text).replace(
     /[\x7f-\uffff]/g,
     unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
