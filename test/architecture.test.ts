@@ -8,6 +8,7 @@ const SRC = resolve(import.meta.dirname, '../src')
 const ORDER = [
   'errors.ts',
   'shell.ts',
+  'pace.ts',
   'text',
   'checks.ts',
   'native',

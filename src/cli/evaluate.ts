@@ -1,4 +1,5 @@
 /** `cellstate evaluate`: loss and accuracy of a saved model on a file of labelled texts. */
+import type { Evaluation } from '../model/objective.js'
 import { TextClassifier } from '../tasks/text-classifier.js'
 import { type CommonOptions, given, type Streams } from './options.js'
 import { showStatus } from './progress/show.js'
@@ -22,13 +23,27 @@ export async function evaluateCommand(
   const { signal } = streams
   const progress = await showStatus(streams)
   const columns = { '--text': text, '--label': label }
-  const rows = namedRows(file, columns, { signal, progress, next: 'evaluating' })
-  const classifier = await TextClassifier.load(path, given({ threads }))
-  const begin = performance.now()
-  const result = await classifier
-    .evaluate(rows, { signal, ...given({ text, label, positive }) })
-    .finally(progress.end)
-  const seconds = (performance.now() - begin) / 1000
+  try {
+    const rows = namedRows(file, columns, { signal, progress, next: 'evaluating' })
+    using classifier = await TextClassifier.load(path, given({ threads }))
+    const begin = performance.now()
+    const result = await classifier.evaluate(rows, { signal, ...given({ text, label, positive }) })
+    const seconds = (performance.now() - begin) / 1000
+    progress.end()
+    printReport(classifier, result, seconds, path, options, streams)
+  } finally {
+    progress.end()
+  }
+}
+
+function printReport(
+  { model }: TextClassifier,
+  result: Evaluation & { accuracy: number },
+  seconds: number,
+  path: string,
+  { json }: EvaluateCommand,
+  streams: Streams,
+): void {
   const report = {
     task: 'classify',
     examples: result.examples,
@@ -36,14 +51,13 @@ export async function evaluateCommand(
     accuracy: result.accuracy,
     seconds,
     tokensPerSecond: result.tokens / seconds,
-    threads: classifier.model.threads,
-    simd: classifier.model.simd,
+    threads: model.threads,
+    simd: model.simd,
     precision: 'f32',
     model: path,
   }
-  classifier.dispose()
   streams.out(
-    options.json
+    json
       ? `${JSON.stringify(report)}\n`
       : `accuracy ${(100 * report.accuracy).toFixed(2)} %, loss ${report.loss.toFixed(4)} on ${report.examples} rows\n`,
   )

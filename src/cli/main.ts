@@ -6,14 +6,18 @@ import { type EndingSignal, Interruption, SIGNAL_CODES } from './interrupt.js'
 import { run, wantsJson } from './program.js'
 import { wantsColor } from './terminal.js'
 
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(0)
-  })
-}
+/** What a shell gives for a program that SIGPIPE ended. */
+const BROKEN_PIPE = 141
 
 const { argv, env, stdout, stderr } = process
+// Nobody reads the messages any more: the work goes on. Nobody reads the results: it is in vain.
+stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(ended ? undefined : BROKEN_PIPE)
+})
 const args = argv.slice(2)
 const controller = new AbortController()
 let ended = false

@@ -2,12 +2,13 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { requireColumn } from '../data/columns.js'
+import { placeOf } from '../data/place.js'
 import { CellstateError, show } from '../errors.js'
 import { native, nativeCall } from '../native/load.js'
-import { type Prediction, TextClassifier } from '../tasks/text-classifier.js'
+import { type Prediction, TextClassifier, unusable } from '../tasks/text-classifier.js'
 import { type CommonOptions, given, printable, type Streams, UsageError } from './options.js'
 import { showStatus } from './progress/show.js'
-import { namedRows } from './rows.js'
+import { namedRows, refuseSameFile } from './rows.js'
 import { count } from './words.js'
 
 /** Options of the command as commander gives them. */
@@ -27,24 +28,25 @@ export async function predictCommand(
   streams: Streams,
 ): Promise<void> {
   if ((options.input === undefined) === (texts.length === 0)) {
-    throw new UsageError('give one or more texts, or a file: --input reviews.csv')
+    throw new UsageError('give either one or more texts, or a file: --input reviews.csv')
   }
   if (options.out !== undefined && options.input === undefined) {
     throw new UsageError('--out needs a file to read: --input reviews.csv')
   }
   const { input, out } = options
   const { signal } = streams
-  const progress = await showStatus({ ...streams, terminal: streams.terminal && out !== undefined })
-  const rows =
-    input === undefined
-      ? undefined
-      : namedRows(input, { '--text': options.text }, { signal, progress, next: 'predicting' })
-  if (out !== undefined) {
+  if (input !== undefined && out !== undefined) {
     formatOf(out)
+    refuseSameFile(out, [input, model])
     await nativeCall(() => native().checkWritable(out))
   }
-  const classifier = await TextClassifier.load(model, given({ threads: options.threads }))
+  const progress = await showStatus({ ...streams, terminal: streams.terminal && out !== undefined })
   try {
+    const rows =
+      input === undefined
+        ? undefined
+        : namedRows(input, { '--text': options.text }, { signal, progress, next: 'predicting' })
+    using classifier = await TextClassifier.load(model, given({ threads: options.threads }))
     if (rows === undefined) await predictTexts(classifier, texts, options, streams)
     else if (out === undefined) await predictToOutput(classifier, rows, options, streams)
     else {
@@ -58,7 +60,6 @@ export async function predictCommand(
     }
   } finally {
     progress.end()
-    classifier.dispose()
   }
 }
 
@@ -132,9 +133,12 @@ async function* predictRows(
   signal: AbortSignal,
 ): AsyncGenerator<Prediction[]> {
   let texts: string[] = []
+  let position = 0
   for await (const row of rows) {
-    const value = requireColumn(row, text, input)
-    texts.push(typeof value === 'string' ? value : value === null ? '' : String(value))
+    const where = placeOf(row) ?? `${input} row ${++position}`
+    const value = requireColumn(row, text, where)
+    if (typeof value !== 'string') throw unusable(where, 'text', text, value)
+    texts.push(value)
     if (texts.length < ROWS_A_PART) continue
     yield await classifier.predict(texts, { signal })
     texts = []

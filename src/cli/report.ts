@@ -57,7 +57,7 @@ export function judge({ lstm, majority, linear }: Accuracies, rows: number): Ver
   if (majority !== undefined && lstm <= most && (linear?.accuracy ?? 0) <= most) {
     return {
       winner: 'majority',
-      text: `Nothing was learned: always answering "${printable(majority.label)}" is right as often.`,
+      text: `Nothing was learned: always answering "${printable(majority.label)}" does no worse.`,
     }
   }
   if (linear !== undefined && linear.accuracy >= lstm) {
@@ -175,12 +175,26 @@ function accuracyTable({ validation, baselines, examples }: TrainReport): string
   ]
 }
 
-/** Commands for a model that was trained on `file`. */
-export function nextCommands(model: string, file: string, program = 'cellstate'): string[] {
+/** Most characters of an example in a command. */
+const EXAMPLE_LENGTH = 60
+
+/** Commands for a model that was trained on `file`, in which `example` is a text. */
+export function nextCommands(model: string, file: string, example: unknown, program = 'cellstate'): string[] {
   const path = quoted(model)
   return [
-    `${program} predict ${path} "The food was great."`,
+    `${program} predict ${path} ${quoted(beginning(example))}`,
     `${program} evaluate ${path} ${quoted(file)}`,
     `${program} inspect ${path}`,
   ]
+}
+
+/** The first words of a text, on one line. */
+function beginning(text: unknown): string {
+  const words = printable(String(text)).replace(/\s+/g, ' ').trim()
+  if (words === '' || typeof text !== 'string') return 'some text'
+  if (words.length <= EXAMPLE_LENGTH) return words
+  const end = words.lastIndexOf(' ', EXAMPLE_LENGTH)
+  return Array.from(words.slice(0, end > 0 ? end : EXAMPLE_LENGTH))
+    .join('')
+    .trimEnd()
 }

@@ -35,6 +35,14 @@ export function readRows(file: string, signal: AbortSignal): AsyncIterable<FileR
   }
 }
 
+/** @throws UsageError if `--out` names one of the files that are read. */
+export function refuseSameFile(out: string, inputs: readonly string[]): void {
+  if (!inputs.some(input => path.resolve(input) === path.resolve(out))) return
+  throw new UsageError(`--out ${out}: it would replace what is read from it`, {
+    fix: ['give another name: --out'],
+  })
+}
+
 /** Columns that a command line names, by the option that does: `--text`, `--label`. */
 export type NamedColumns = Readonly<Record<`--${string}`, string | undefined>>
 
@@ -45,8 +53,8 @@ export interface ReadingSettings {
   progress: Progress
   /** What is done with the rows when all of them were read: `preparing`. */
   next: string
-  /** Called with the number of rows that were read so far. */
-  onRow?(count: number): void
+  /** Called with every row and how many were read so far. */
+  onRow?(row: FileRow, count: number): void
 }
 
 /**
@@ -78,7 +86,7 @@ async function* checkedRows(
   for await (const row of rows) {
     if (total === 0) checkColumns(row, file, columns)
     total++
-    onRow?.(total)
+    onRow?.(row, total)
     yield row
   }
   progress.status(`${next} ${count(total)} rows of ${name}`)

@@ -1,13 +1,12 @@
 /** `cellstate train`: from a file of labelled texts to a model file. */
-import path from 'node:path'
 import { native, nativeCall } from '../native/load.js'
 import { type Rows, TextClassifier, type TextLevel, type TextRecipe } from '../tasks/text-classifier.js'
 import type { Callback } from '../training/train.js'
 import { type EndingSignal, endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
-import { type CommonOptions, given, type ProgressOptions, type Streams, UsageError } from './options.js'
+import { type CommonOptions, given, type ProgressOptions, type Streams } from './options.js'
 import { type Progress, showProgress } from './progress/show.js'
 import { nextCommands, reportText, trainReport } from './report.js'
-import { type FileRow, namedRows } from './rows.js'
+import { type FileRow, namedRows, refuseSameFile } from './rows.js'
 import { loadMeasure } from './terminal.js'
 import { count } from './words.js'
 
@@ -29,8 +28,8 @@ export interface TrainCommand extends CommonOptions, ProgressOptions {
 
 /** Trains, saves, and prints what came of it. */
 export async function trainCommand(file: string, options: TrainCommand, streams: Streams): Promise<void> {
-  const { classifier, seconds } = await trainOnFile(file, options, streams)
-  const next = nextCommands(options.out, options.validation ?? file, streams.program)
+  const { classifier, seconds, example } = await trainOnFile(file, options, streams)
+  const next = nextCommands(options.out, options.validation ?? file, example, streams.program)
   const report = await trainReport(classifier, { seconds, out: options.out, next })
   classifier.dispose()
   streams.out(options.json ? `${JSON.stringify(report)}\n` : reportText(report, streams, await loadMeasure()))
@@ -54,17 +53,13 @@ export async function trainOnFile(
   options: TrainCommand,
   streams: Streams,
   onlooker: Onlooker = {},
-): Promise<{ classifier: TextClassifier; seconds: number }> {
+): Promise<{ classifier: TextClassifier; seconds: number; example: unknown }> {
   const { text, label, positive, recipe, level, epochs, batchSize, seed, splitSeed, testSize, threads, out } =
     options
-  for (const input of [file, options.validation ?? file]) {
-    if (path.resolve(input) !== path.resolve(out)) continue
-    throw new UsageError(`--out ${out}: the model would replace the rows`, {
-      fix: ['give another name: --out'],
-    })
-  }
+  refuseSameFile(out, [file, options.validation ?? file])
   const begin = performance.now()
   let rowCount = 0
+  let example: unknown
   let validationCount: number | undefined
   const progress = showProgress(options, {
     streams,
@@ -75,19 +70,20 @@ export async function trainOnFile(
     const again = endingSignal(streams.signal) === 'SIGINT' ? ' (Ctrl-C again: at once)' : ''
     progress.status(`stopping after this step${again}`)
   })
-  const read = (name: string, onRow: (count: number) => void): AsyncIterable<FileRow> =>
+  const read = (name: string, onRow: (row: FileRow, count: number) => void): AsyncIterable<FileRow> =>
     namedRows(
       name,
       { '--text': text, '--label': label },
       { signal: stop.reading, progress, next: 'preparing', onRow },
     )
-  const rows = read(file, count => {
+  const rows = read(file, (row, count) => {
     rowCount = count
+    if (count === 1) example = row[text]
   })
   const validation: Rows<FileRow> | undefined =
     options.validation === undefined
       ? undefined
-      : read(options.validation, count => {
+      : read(options.validation, (_, count) => {
           validationCount = count
         })
   const looking = onlooker.callback?.(progress)
@@ -105,10 +101,12 @@ export async function trainOnFile(
       callbacks: [...(looking ? [looking] : []), ...progress.callbacks, stop.callback],
       ...given({ positive, epochs, batchSize, splitSeed, testSize, threads }),
     })
-    if (streams.signal.aborted) throw await keepInterrupted(classifier, file, options, stop, streams)
+    if (streams.signal.aborted) {
+      throw await keepInterrupted(classifier, file, options, stop, streams, example)
+    }
     progress.status(`saving ${out}`)
     await classifier.save(out)
-    return { classifier, seconds: (performance.now() - begin) / 1000 }
+    return { classifier, seconds: (performance.now() - begin) / 1000, example }
   } catch (error) {
     if (error === undefined || error !== streams.signal.reason) throw error
     throw nothingKept(endingSignal(streams.signal))
@@ -124,6 +122,7 @@ async function keepInterrupted(
   { out, validation }: TrainCommand,
   { place }: GracefulStop,
   { signal, program }: Streams,
+  example: unknown,
 ): Promise<Interruption> {
   const ending = endingSignal(signal)
   const { steps } = classifier.training!.history
@@ -131,7 +130,7 @@ async function keepInterrupted(
     if (place === undefined) return nothingKept(ending)
     const model = `${out.replace(/\.safetensors$/, '')}.interrupted.safetensors`
     await classifier.save(model)
-    const next = nextCommands(model, validation ?? file, program)
+    const next = nextCommands(model, validation ?? file, example, program)
     const lines = [
       `stopped by ${nameOf(ending)} in epoch ${place.epoch} after step ${place.step} of ${place.steps}`,
       '',

@@ -60,5 +60,7 @@ export function* lengthBatches(count: number, stepsOf: (index: number) => number
 
 /** A copy of `indices`, longest first; equal lengths keep their order. */
 function byLength(indices: Uint32Array, stepsOf: (index: number) => number): Uint32Array {
-  return Uint32Array.from([...indices].sort((a, b) => stepsOf(b) - stepsOf(a)))
+  const steps = Float64Array.from(indices, stepsOf)
+  const positions = Uint32Array.from({ length: indices.length }, (_, i) => i)
+  return positions.sort((a, b) => steps[b]! - steps[a]! || a - b).map(position => indices[position]!)
 }

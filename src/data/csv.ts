@@ -1,10 +1,17 @@
 /** Reads CSV and TSV files row by row, with errors that tell the line. */
 import { type CsvError, Parser } from 'csv-parse'
+import { checkOptions } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
 import { listed } from './columns.js'
 import { each } from './each.js'
 import { setPlace } from './place.js'
-import { type ReadRowsOptions, type ReadRowsSettings, readRowsSettings, tooLong } from './read-options.js'
+import {
+  READ_ROWS_OPTIONS,
+  type ReadRowsOptions,
+  type ReadRowsSettings,
+  readRowsSettings,
+  tooLong,
+} from './read-options.js'
 import {
   lineAt,
   lineBreaks,
@@ -416,6 +423,7 @@ function nameProblem(names: readonly string[]): string | undefined {
 }
 
 function csvSettings(name: string, options: ReadCsvOptions): Settings {
+  checkOptions('options', options, [...READ_ROWS_OPTIONS, 'delimiter', 'header', 'columns', 'quote'])
   const settings = readRowsSettings(options)
   const { columns, quote = '"' } = options
   const { delimiter = /\.(?:tsv|tab)$/i.test(name) ? '\t' : ',', header = columns === undefined } = options

@@ -236,7 +236,8 @@ export class Dataset implements Iterable<Sample> {
     const store = this.#store
     if (width === 0) {
       for (let i = 0; i < input.length; i++) {
-        const id = checkInteger(`${path}[${i}]`, input[i], 0, MOST_ID)
+        const id = input[i] as number
+        if (!Number.isInteger(id) || id < 0 || id > MOST_ID) checkInteger(`${path}[${i}]`, id, 0, MOST_ID)
         if (id > this.#largestId) this.#largestId = id
         store[this.#used++] = id
       }

@@ -1,8 +1,9 @@
 /** Reads JSON Lines: one JSON object a line. */
+import { checkOptions } from '../checks.js'
 import { CellstateError, show } from '../errors.js'
 import { lineBatches } from './lines.js'
 import { setPlace } from './place.js'
-import { type ReadRowsOptions, readRowsSettings } from './read-options.js'
+import { READ_ROWS_OPTIONS, type ReadRowsOptions, readRowsSettings } from './read-options.js'
 import { namedSource, passes, type TextSource } from './source.js'
 
 /**
@@ -23,6 +24,7 @@ export function readJsonLines(
   options: ReadRowsOptions = {},
 ): AsyncIterable<Record<string, unknown>> {
   const named = namedSource(source)
+  checkOptions('options', options, READ_ROWS_OPTIONS)
   const settings = readRowsSettings(options)
   return passes(named, async function* () {
     for await (const { first, lines } of lineBatches(named, settings, false)) {

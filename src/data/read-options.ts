@@ -33,14 +33,17 @@ export interface ReadRowsSettings extends ReadSettings {
   readonly onBadRow: ((error: CellstateError) => void) | undefined
 }
 
+/** Names of {@link ReadOptions}. */
+export const READ_OPTIONS = ['signal', 'maxRecordSize'] as const
+/** Names of {@link ReadRowsOptions}. */
+export const READ_ROWS_OPTIONS = [...READ_OPTIONS, 'skipBadRows', 'onBadRow'] as const
+
 const DEFAULT_SIZE = 64 * 1024 * 1024
 /** What a string of V8 surely holds. */
 const LARGEST_SIZE = 256 * 1024 * 1024
 
 /** @throws TypeError or RangeError that names the option. */
 export function readSettings(options: ReadOptions): ReadSettings {
-  if (typeof options !== 'object' || options === null)
-    throw argumentTypeError('options', 'an object', options)
   const { signal, maxRecordSize = DEFAULT_SIZE } = options
   checkSignal('options.signal', signal)
   if (typeof maxRecordSize !== 'number')

@@ -1,4 +1,5 @@
 /** Splits rows into a training and a test set: the very rows, in the order, that scikit-learn gives for a seed. */
+import { checkOptions } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
 import { MersenneTwister } from './mersenne.js'
 
@@ -38,6 +39,7 @@ export interface TrainTestSplitOptions<T> extends Omit<SplitOptions, 'stratify'>
 }
 
 const MOST_ROWS = 2 ** 31 - 1
+const OPTIONS = ['testSize', 'trainSize', 'shuffle', 'seed', 'stratify'] as const
 
 /**
  * `rows` in two arrays, training and test set: `train_test_split(rows, random_state=seed, …)` of scikit-learn.
@@ -50,8 +52,7 @@ const MOST_ROWS = 2 ** 31 - 1
  */
 export function trainTestSplit<T>(rows: readonly T[], options: TrainTestSplitOptions<T> = {}): [T[], T[]] {
   if (!Array.isArray(rows)) throw argumentTypeError('rows', 'an array', rows)
-  if (typeof options !== 'object' || options === null)
-    throw argumentTypeError('options', 'an object', options)
+  checkOptions('options', options, OPTIONS)
   const { stratify, ...rest } = options
   if (stratify !== undefined && typeof stratify !== 'function') {
     throw argumentTypeError('options.stratify', 'a function', stratify)
@@ -78,8 +79,7 @@ export function splitIndices(
   if (!Number.isSafeInteger(n) || n < 0 || n > MOST_ROWS) {
     throw argumentRangeError('n', `a whole number from 0 to ${MOST_ROWS}`, n)
   }
-  if (typeof options !== 'object' || options === null)
-    throw argumentTypeError('options', 'an object', options)
+  checkOptions('options', options, OPTIONS)
   const { testSize, trainSize, shuffle = true, seed = 0, stratify } = options
   if (typeof shuffle !== 'boolean') throw argumentTypeError('options.shuffle', 'a boolean', shuffle)
   if (typeof seed !== 'number') throw argumentTypeError('options.seed', 'a number', seed)

@@ -1,7 +1,8 @@
 /** Reads plain text line by line. */
+import { checkOptions } from '../checks.js'
 import { argumentTypeError } from '../errors.js'
 import { lineBatches } from './lines.js'
-import { type ReadOptions, readSettings } from './read-options.js'
+import { READ_OPTIONS, type ReadOptions, readSettings } from './read-options.js'
 import { namedSource, passes, type TextSource } from './source.js'
 
 /** Options of {@link readText}. */
@@ -26,6 +27,7 @@ export interface ReadTextOptions extends ReadOptions {
  */
 export function readText(source: TextSource, options: ReadTextOptions = {}): AsyncIterable<string> {
   const named = namedSource(source)
+  checkOptions('options', options, [...READ_OPTIONS, 'keepEnds'])
   const settings = readSettings(options)
   const { keepEnds = false } = options
   if (typeof keepEnds !== 'boolean') throw argumentTypeError('options.keepEnds', 'a boolean', keepEnds)

@@ -1,7 +1,7 @@
 /** Says why the native addon does not load, and what mends each cause. */
 import { CellstateError, cut } from '../errors.js'
 
-/** Platforms that addons are built for. */
+/** Platforms that addon packages are meant for. */
 const PLATFORMS = [
   'darwin-arm64',
   'darwin-x64',
@@ -65,7 +65,7 @@ export function nativeMissing(search: Search): CellstateError {
     )
   }
   if (!PLATFORMS.includes(triple)) {
-    return error(none, `the platform ${triple}`, `addons are built for ${PLATFORMS.join(', ')}`, [
+    return error(none, `the platform ${triple}`, `addons can be built for ${PLATFORMS.join(', ')}`, [
       'build it from a checkout, with Rust installed: npm ci && npm run build',
     ])
   }

@@ -1,6 +1,6 @@
 /** Fits logistic regression on TF-IDF to the texts of a classifier: what its network has to beat. */
 import { CellstateError, type ErrorCode } from '../errors.js'
-import { native, nativeCall } from '../native/load.js'
+import { native, nativeCall, nativeCallSync } from '../native/load.js'
 import type { Tokenizer } from '../text/tokenizer.js'
 
 /** How well the linear model does. */
@@ -72,7 +72,7 @@ export class LinearBaseline {
 
   #hand(set: 'training' | 'validation'): void {
     const { words, lengths, classes } = this.#parts[set].take()
-    this.#model.add(set === 'validation', words, lengths, classes)
+    nativeCallSync(() => this.#model.add(set === 'validation', words, lengths, classes))
   }
 }
 

@@ -18,6 +18,7 @@ import { bidirectional, concatPooling, dense, dropout, embedding, type Layer, ls
 import { loadModel, type Model, sequential } from '../model/model.js'
 import type { Evaluation, Loss, Optimizer } from '../model/objective.js'
 import type { ComputeOptions } from '../native/load.js'
+import { Pace } from '../pace.js'
 import { cleanText } from '../text/clean.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import type { History } from '../training/history.js'
@@ -25,7 +26,6 @@ import { adam, adamW } from '../training/optimizers.js'
 import { oneCycle } from '../training/schedules.js'
 import { type Callback, train } from '../training/train.js'
 import { LinearBaseline, type LinearBaselineResult } from './linear-baseline.js'
-import { Pace } from './pace.js'
 
 /** Rows of any kind, as `readCsv` gives them; not the path of a file. */
 export type Rows<Row> = (Iterable<Row> | AsyncIterable<Row>) & object
@@ -400,7 +400,10 @@ export class TextClassifier<Label extends string = string> {
         signal,
       })
       const last = history.epochs.at(-1)
-      const fitted = await fitting
+      if (history.stopped) linear?.cancel()
+      // What it cannot give is left out: a finished training is worth more than its comparison.
+      const fitted = await fitting?.catch(() => undefined)
+      signal?.throwIfAborted()
       const document: TextDocument = {
         task: 'classify',
         recipe: name,
@@ -629,7 +632,8 @@ async function collect<Row>(
   return examples
 }
 
-function unusable(
+/** @internal The error for a cell that is no text or label. */
+export function unusable(
   where: string,
   name: 'text' | 'label' | string,
   from: string | ((row: never) => unknown),
@@ -821,7 +825,9 @@ function readCard(path: string, documents: Readonly<Record<string, string>>): Tr
     examples?.train,
     examples?.validation,
   ]
-  const accuracies = [validation, baselines?.majority, baselines?.linear]
+  const { majority, linear } = baselines ?? {}
+  const measured = [validation?.accuracy, validation?.loss, majority?.accuracy, linear?.accuracy]
+  const optional = [...measured, card?.splitSeed, card?.testSize]
   if (
     card?.task !== 'classify' ||
     !numbers.every(Number.isFinite) ||
@@ -829,12 +835,26 @@ function readCard(path: string, documents: Readonly<Record<string, string>>): Tr
     typeof card.level !== 'string' ||
     typeof card.stopped !== 'boolean' ||
     typeof card.loss !== 'string' ||
-    typeof optimizer?.kind !== 'string' ||
-    !accuracies.every(entry => entry === undefined || Number.isFinite(entry?.accuracy))
+    !isOptimizer(optimizer) ||
+    (validation !== undefined && validation?.loss === undefined) ||
+    (baselines !== undefined && typeof majority?.label !== 'string') ||
+    !optional.every(entry => entry === undefined || Number.isFinite(entry))
   ) {
     throw notAClassifier(path, 'card')
   }
   return card as TrainingCard
+}
+
+/** Whether `value` is a kind and its options: numbers, texts, or a schedule of the same form. */
+function isOptimizer(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { kind, ...options } = value as Record<string, unknown>
+  return (
+    typeof kind === 'string' &&
+    Object.values(options).every(
+      option => Number.isFinite(option) || typeof option === 'string' || isOptimizer(option),
+    )
+  )
 }
 
 function readDocument(path: string, documents: Readonly<Record<string, string>>): TextDocument {

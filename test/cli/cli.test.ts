@@ -47,6 +47,22 @@ describe('the command line', () => {
     expect(lines[2]).toMatch(/^negative,(0\.\d+|1)$/)
   })
 
+  it('never writes predictions over what it reads, nor takes for a text what is none', async () => {
+    const rows = readFileSync(csv, 'utf8')
+    const before = readFileSync(model)
+    for (const out of [csv, model]) {
+      const refused = await cellstate(['predict', model, '--input', csv, '--out', out])
+      expect(refused.code).toBe(2)
+    }
+    expect(readFileSync(csv, 'utf8')).toBe(rows)
+    expect(readFileSync(model)).toEqual(before)
+    const lines = join(folder, 'texts.jsonl')
+    writeFileSync(lines, '{"text":"good"}\n{"text":{"x":1}}\n')
+    const failed = await cellstate(['predict', model, '--input', lines])
+    expect(failed.code).toBe(1)
+    expect(failed.err).toContain('texts.jsonl line 2, column "text": this is no text')
+  })
+
   it('ends with 2 at wrong usage and does nothing', async () => {
     const out = join(folder, 'nothing.safetensors')
     const wrong = [

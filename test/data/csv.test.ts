@@ -77,6 +77,10 @@ describe('readCsv reads', () => {
     expect(await plain('a,b')).toEqual([])
   })
 
+  it('no option that it does not know', () => {
+    expect(() => readCsv('a.csv', { delimeter: ';' } as never)).toThrow('did you mean "delimiter"?')
+  })
+
   it('tabs in .tsv files and any other delimiter on demand', async () => {
     expect((await all(readCsv(write('tabs.tsv', 'a\tb\n1,5\t2\n'))))[0]).toMatchObject({ a: '1,5', b: '2' })
     expect(await plain('a;b\n1,5;2\n', { delimiter: ';' })).toEqual([{ a: '1,5', b: '2' }])

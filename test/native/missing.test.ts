@@ -44,7 +44,7 @@ const CAUSES: [string, Partial<Search>, RegExp, string][] = [
   [
     'a platform without addon',
     { triple: 'aix-ppc64' },
-    /addons are built for darwin-arm64, /,
+    /addons can be built for darwin-arm64, /,
     'build it from a checkout, with Rust installed: npm ci && npm run build',
   ],
   ['a checkout without build', { checkout: true }, /not built yet/, 'npm run build:native'],

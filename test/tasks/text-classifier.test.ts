@@ -151,6 +151,10 @@ describe('TextClassifier', () => {
       '{}',
       '{"task":"classify"}',
       card!.replace('"stopped":false', '"stopped":0'),
+      card!.replace('{', '{"baselines":{},'),
+      card!.replace('{', '{"baselines":null,'),
+      card!.replace('{', '{"validation":{"accuracy":1},'),
+      card!.replace(/"learningRate":\{[^}]*\}/, '"learningRate":null'),
     ]
     for (const text of broken) {
       await classifier.model.save(path, { ...others, card: text })
