@@ -23,8 +23,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const COLUMNS = 80
 const ROWS = 24
 const COMMANDS = [
-  "cellstate train reviews.csv --label stars --positive '>3' --epochs 6",
-  'cellstate predict model.safetensors "Although the soup was awful, it was great."',
+  "cellstate train reviews.csv --label stars --positive '>3' --epochs 10",
+  'cellstate predict model.safetensors "Although the soup was excellent, the service was terrible."',
 ]
 
 const commands = process.argv.length > 2 ? process.argv.slice(2) : COMMANDS
