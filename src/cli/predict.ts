@@ -82,10 +82,14 @@ async function predictToOutput(
   streams: Streams,
 ): Promise<void> {
   const all: Prediction[] = []
-  if (!options.json) streams.out(line('csv', undefined))
+  let begun = options.json === true
   for await (const part of predictRows(classifier, rows, options, streams.signal)) {
     if (options.json) all.push(...part)
-    else streams.out(part.map(prediction => line('csv', prediction)).join(''))
+    else {
+      if (!begun) streams.out(line('csv', undefined))
+      begun = true
+      streams.out(part.map(prediction => line('csv', prediction)).join(''))
+    }
   }
   if (options.json) streams.out(`${JSON.stringify(all)}\n`)
 }

@@ -29,7 +29,10 @@ export function readRows(file: string, signal: AbortSignal): AsyncIterable<FileR
         where: file,
         got: extension === '' ? 'no extension' : show(extension),
         needs: '.csv, .tsv or .jsonl',
-        fix: [`if it holds rows: mv ${quoted(file)} ${quoted(renamed)}`, 'or export it as CSV'],
+        fix: [
+          ...(extension === '' ? [] : [`if it holds rows: mv ${quoted(file)} ${quoted(renamed)}`]),
+          'give a file of rows, exported as CSV',
+        ],
       })
     }
   }

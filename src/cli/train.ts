@@ -1,9 +1,10 @@
 /** `cellstate train`: from a file of labelled texts to a model file. */
 import { native, nativeCall } from '../native/load.js'
+import { quoted } from '../shell.js'
 import { type Rows, TextClassifier, type TextLevel, type TextRecipe } from '../tasks/text-classifier.js'
 import type { Callback } from '../training/train.js'
 import { type EndingSignal, endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
-import { type CommonOptions, given, type ProgressOptions, type Streams } from './options.js'
+import { type CommonOptions, given, type ProgressOptions, type Streams, UsageError } from './options.js'
 import { type Progress, showProgress } from './progress/show.js'
 import { nextCommands, reportText, trainReport } from './report.js'
 import { type FileRow, namedRows, refuseSameFile } from './rows.js'
@@ -56,6 +57,11 @@ export async function trainOnFile(
 ): Promise<{ classifier: TextClassifier; seconds: number; example: unknown }> {
   const { text, label, positive, recipe, level, epochs, batchSize, seed, splitSeed, testSize, threads, out } =
     options
+  if (!out.endsWith('.safetensors')) {
+    throw new UsageError(`--out ${out}: the name of a model must end in .safetensors`, {
+      fix: [`--out ${quoted(`${out}.safetensors`)}`],
+    })
+  }
   refuseSameFile(out, [file, options.validation ?? file])
   const begin = performance.now()
   let rowCount = 0

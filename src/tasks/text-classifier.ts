@@ -758,6 +758,9 @@ type Rule = (value: string, where: string) => 'positive' | 'negative'
 
 /** `>3` and so on as a function of the label. */
 function parseRule(rule: string): Rule {
+  if (/^\s*=[<>]/.test(rule)) {
+    throw argumentRangeError('options.positive', "a rule as '>=3' or '<=2'", rule)
+  }
   const [, operator = '=', rest = ''] = /^\s*(>=|<=|!=|==?|>|<)?\s*(.*?)\s*$/s.exec(rule) ?? []
   if (rest === '') throw argumentRangeError('options.positive', "a rule as '>3', '<=2' or '=yes'", rule)
   if (operator === '=' || operator === '==') return value => (value === rest ? 'positive' : 'negative')

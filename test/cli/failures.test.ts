@@ -60,7 +60,7 @@ beforeAll(async () => {
   write('latin.csv', Buffer.from(`text,stars\n${rows(3000)}café,5\n`, 'latin1'))
   write('quote.csv', `text,stars\n${rows(4)}"open,5\n`)
   write('reviews.txt', 'text')
-  mkdirSync(join(folder, 'models'))
+  mkdirSync(join(folder, 'models.safetensors'))
   write('locked.safetensors', 'old')
   chmodSync(join(folder, 'locked.safetensors'), 0o444)
   const classifier = await TextClassifier.train(reviews(20), {
@@ -207,7 +207,7 @@ const FAILURES: [string, string[], string, RegExp, RegExp?][] = [
   ],
   [
     'a folder in the way of the model',
-    ['train', 'gap.csv', ...columns, '--out', 'models'],
+    ['train', 'gap.csv', ...columns, '--out', 'models.safetensors'],
     'ERR_FILE',
     /a folder is there/,
     /models\/model\.safetensors/,

@@ -8,7 +8,7 @@
 //! 1. Everything is `f64`, every sum has one order, exp and log come from `libm`: the same bits on every machine.
 //! 2. A row touches only the columns that it has; the weights of a column lie together, the intercepts at the end.
 
-use crate::error::Error;
+use crate::error::{Error, Problem};
 use crate::lbfgs::{minimize, zeros, Outcome, Stop};
 use crate::tf_idf::{Rows, Texts, TfIdf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,7 +62,12 @@ impl Linear {
         texts.iter().try_for_each(|part| part.check(vocabulary))?;
         let mut classes: Vec<u32> = texts.iter().flat_map(|part| part.classes.iter().copied()).collect();
         if classes.is_empty() {
-            return Err(Error::Argument("texts must have at least one text, got none".into()));
+            return Err(Error::Data(Box::new(Problem {
+                message: "there are no texts to fit".into(),
+                got: "0 texts".into(),
+                needs: "at least one text".into(),
+                ..Problem::default()
+            })));
         }
         let all = classes.clone();
         classes.sort_unstable();
