@@ -210,7 +210,7 @@ const FAILURES: [string, string[], string, RegExp, RegExp?][] = [
     ['train', 'gap.csv', ...columns, '--out', 'models.safetensors'],
     'ERR_FILE',
     /a folder is there/,
-    /models\/model\.safetensors/,
+    /models\.safetensors\/model\.safetensors/,
   ],
   [
     'a read-only model',
