@@ -59,40 +59,49 @@ export function native(): NativeBinding {
 /** Name of this platform as in the names of the addon packages: `linux-x64-gnu`, `darwin-arm64`, `win32-x64`. */
 export function platformTriple(): string {
   const { platform, arch } = process
-  return platform === 'linux' ? `linux-${arch}-${usesMusl() ? 'musl' : 'gnu'}` : `${platform}-${arch}`
+  if (platform !== 'linux') return `${platform}-${arch}`
+  const musl = process.report !== undefined && glibcVersion() === undefined
+  return `linux-${arch}-${musl ? 'musl' : 'gnu'}`
 }
 
-function usesMusl(): boolean {
+/** Version of the GNU C library that this process runs on; `undefined` with another one, or if it does not tell. */
+export function glibcVersion(): string | undefined {
   const { report } = process
-  if (report === undefined) return false
+  if (report === undefined) return undefined
   const network = report as { excludeNetwork?: boolean }
   const before = network.excludeNetwork
   network.excludeNetwork = true
   try {
     const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } }
-    return header?.glibcVersionRuntime === undefined
+    return header?.glibcVersionRuntime
   } finally {
     network.excludeNetwork = before ?? false
   }
 }
 
+const ROOT = path.join(__dirname, '..', '..')
+
+/** Where the addon may be, in the order in which it is looked for: the package of the platform, a build in a checkout. */
+export function addonPlaces(): readonly [packageName: string, file: string] {
+  const triple = platformTriple()
+  return [`@cellstate/native-${triple}`, path.join(ROOT, 'npm', triple, 'cellstate.node')]
+}
+
 function load(): NativeBinding {
   const triple = platformTriple()
-  const root = path.join(__dirname, '..', '..')
   const requireAddon = createRequire(__filename)
-  for (const place of [`@cellstate/native-${triple}`, path.join(root, 'npm', triple, 'cellstate.node')]) {
+  for (const place of addonPlaces()) {
     try {
       return requireAddon(place) as NativeBinding
     } catch (cause) {
-      if (!isMissing(cause, place))
-        throw nativeMissing({ ...surroundings(triple, root), broken: { place, cause } })
+      if (!isMissing(cause, place)) throw nativeMissing({ ...surroundings(triple), broken: { place, cause } })
     }
   }
-  throw nativeMissing(surroundings(triple, root))
+  throw nativeMissing(surroundings(triple))
 }
 
 /** What lies around this file when the addon is missing. */
-function surroundings(triple: string, root: string): Search {
+function surroundings(triple: string): Search {
   const installed = (createRequire(__filename).resolve.paths('cellstate') ?? []).flatMap(folder => {
     try {
       return readdirSync(path.join(folder, '@cellstate'))
@@ -104,8 +113,8 @@ function surroundings(triple: string, root: string): Search {
     triple,
     node: process.version,
     installed: installed.filter(name => name.startsWith('native-')).map(name => name.slice('native-'.length)),
-    checkout: existsSync(path.join(root, 'Cargo.toml')),
-    packaged: existsSync(path.join(root, 'package.json')) && path.basename(__dirname) === 'native',
+    checkout: existsSync(path.join(ROOT, 'Cargo.toml')),
+    packaged: existsSync(path.join(ROOT, 'package.json')) && path.basename(__dirname) === 'native',
   }
 }
 

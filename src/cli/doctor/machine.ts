@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { glibcVersion } from '../../native/load.js'
 
 /** Processors that this process may use, and why no more. */
 export interface Processors {
@@ -29,15 +30,8 @@ const CGROUP = '/sys/fs/cgroup'
 /** Name and version of the C library; `null` where there is none to tell. */
 export function libc(): string | null {
   if (process.platform !== 'linux') return null
-  const report = process.report as typeof process.report & { excludeNetwork?: boolean }
-  const before = report.excludeNetwork ?? false
-  report.excludeNetwork = true
-  try {
-    const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } }
-    return header?.glibcVersionRuntime === undefined ? 'musl' : `glibc ${header.glibcVersionRuntime}`
-  } finally {
-    report.excludeNetwork = before
-  }
+  const version = glibcVersion()
+  return version === undefined ? 'musl' : `glibc ${version}`
 }
 
 export function processors(): Processors {

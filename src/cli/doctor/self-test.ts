@@ -4,7 +4,6 @@
  */
 import { writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import path from 'node:path'
 import type { Sample } from '../../data/dataset.js'
 import {
   bidirectional,
@@ -16,7 +15,7 @@ import {
   lstm,
 } from '../../model/layers.js'
 import { sequential } from '../../model/model.js'
-import { computeSettings, native, platformTriple } from '../../native/load.js'
+import { addonPlaces, computeSettings, native } from '../../native/load.js'
 import { train } from '../../training/train.js'
 import { errorJson } from '../options.js'
 
@@ -45,11 +44,7 @@ function tell(stage: Stage): void {
 /** Where the addon is, without loading it. */
 function find(): { path: string; packageVersion: string | null } | undefined {
   const { resolve } = createRequire(__filename)
-  const triple = platformTriple()
-  const places = [
-    `@cellstate/native-${triple}`,
-    path.join(__dirname, '..', '..', '..', 'npm', triple, 'cellstate.node'),
-  ]
+  const places = addonPlaces()
   for (const place of places) {
     try {
       const found = resolve(place)
