@@ -194,7 +194,5 @@ function beginning(text: unknown): string {
   if (words === '' || typeof text !== 'string') return 'some text'
   if (words.length <= EXAMPLE_LENGTH) return words
   const end = words.lastIndexOf(' ', EXAMPLE_LENGTH)
-  return Array.from(words.slice(0, end > 0 ? end : EXAMPLE_LENGTH))
-    .join('')
-    .trimEnd()
+  return words.slice(0, end > 0 ? end : EXAMPLE_LENGTH).trimEnd()
 }

@@ -1,28 +1,17 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
-import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ERROR_CODES } from '../../src/errors.js'
 import { CASES, type Code, failure, has, type Parts } from './cases.js'
+import { emptyFolders } from './folder.js'
 
 const ROOT = join(import.meta.dirname, '../..')
 const GOLDEN = join(ROOT, 'test/golden/errors')
 const CODES: readonly Code[] = ['ERR_ARGUMENT', ...ERROR_CODES]
 const DOCS = readFileSync(join(ROOT, 'docs/errors.md'), 'utf8')
 
-const home = process.cwd()
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellstate-errors-')))
-let count = 0
-beforeEach(() => {
-  const empty = join(folder, String(count++))
-  mkdirSync(empty)
-  process.chdir(empty)
-})
-afterAll(() => {
-  process.chdir(home)
-  rmSync(folder, { recursive: true, force: true })
-})
+emptyFolders('cellstate-errors-')
 
 const goldenName = (code: Code, name: string): string => `${code}.${name.replaceAll(' ', '-')}.txt`
 

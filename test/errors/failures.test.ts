@@ -1,16 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { readCsv } from '../../src/data/csv.js'
 import { readJsonLines } from '../../src/data/json-lines.js'
 import { trainTestSplit } from '../../src/data/split.js'
@@ -22,19 +13,9 @@ import { adam } from '../../src/training/optimizers.js'
 import { train } from '../../src/training/train.js'
 import { examples } from '../reviews.js'
 import { failure, numbers, rows, withHeader, words } from './cases.js'
+import { emptyFolders } from './folder.js'
 
-const home = process.cwd()
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellstate-failures-')))
-let count = 0
-beforeEach(() => {
-  const empty = join(folder, String(count++))
-  mkdirSync(empty)
-  process.chdir(empty)
-})
-afterAll(() => {
-  process.chdir(home)
-  rmSync(folder, { recursive: true, force: true })
-})
+emptyFolders('cellstate-failures-')
 
 const LOSS = { loss: 'categoricalCrossentropy' } as const
 const listing = (): string[] => (readdirSync('.', { recursive: true }) as string[]).sort()

@@ -2,7 +2,7 @@
 import type { EpochReport } from '../../training/history.js'
 
 /** Whether `a` validated better than `b`: by accuracy, then by loss. */
-export function isBetter(a: EpochReport, b: EpochReport): boolean {
+function isBetter(a: EpochReport, b: EpochReport): boolean {
   const byAccuracy = (a.validationAccuracy ?? 0) - (b.validationAccuracy ?? 0)
   if (byAccuracy !== 0) return byAccuracy > 0
   return (a.validationLoss ?? Number.POSITIVE_INFINITY) < (b.validationLoss ?? Number.POSITIVE_INFINITY)
