@@ -123,6 +123,12 @@ function usageError(
       const names = flags.flatMap(({ long }) => long ?? [])
       return new UsageError(text, { fix: [...guess(got, names), `all options: ${help}`] })
     }
+    case 'commander.conflictingOption': {
+      const [first = '', second = ''] = [...text.matchAll(/--[a-z-]+/g)].map(match => match[0])
+      return new UsageError(`${first} and ${second} exclude each other`, {
+        fix: [`leave ${first} or ${second} out`, `see ${help}`],
+      })
+    }
     case 'commander.excessArguments':
       return new UsageError(text, { fix: ['quote texts with spaces: "…"', `see ${help}`] })
     default:
@@ -181,7 +187,12 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
     .option('--seed <n>', 'seed of weights, dropout and order', wholeNumber(0, MOST_SEED), 36)
     .option('--split-seed <n>', 'seed of the split (default: the seed)', wholeNumber(0, MOST_SEED))
     .option('--test-size <size>', 'share or number of rows that validate (default: 0.2)', sizeNumber)
-    .option('--validation <file>', 'rows that validate, instead of a split')
+    .addOption(
+      new Option('--validation <file>', 'rows that validate, instead of a split').conflicts([
+        'testSize',
+        'splitSeed',
+      ]),
+    )
     .option('--out <file>', 'where the model is written', 'model.safetensors')
   addCommon(addProgress(train)).action(async (file: string, options: TrainCommand) => {
     const { trainCommand } = await import('./train.js')

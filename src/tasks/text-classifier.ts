@@ -69,7 +69,7 @@ export interface TextClassifierOptions<Row, Label extends string = string>
   validation?: Rows<Row> | undefined
   /**
    * Share (below 1) or number of the rows that validate and are not trained on; drawn as scikit-learn's
-   * `train_test_split` does. Default 0.2; 0: none.
+   * `train_test_split` does. Default 0.2; 0: none. Not looked at with `validation`.
    */
   testSize?: number | undefined
   /** Seed of weights, dropout and order. Default 36. */

@@ -80,6 +80,24 @@ describe('the command line', () => {
     expect(existsSync(out)).toBe(false)
   })
 
+  it('refuses a validation file together with a split, and names both', async () => {
+    const out = join(folder, 'nothing.safetensors')
+    const train = ['train', csv, ...columns, '--out', out, '--validation', csv]
+    for (const [option, value] of [
+      ['--test-size', '0.5'],
+      ['--test-size', '0'],
+      ['--split-seed', '1'],
+    ] as const) {
+      const { code, err } = await cellstate([...train, option, value])
+      expect(code, option).toBe(2)
+      expect(err.split('\n')[0]).toBe(
+        `cellstate: --validation and ${option} exclude each other [ERR_ARGUMENT]`,
+      )
+    }
+    expect(existsSync(out)).toBe(false)
+    expect(await cellstate([...train, '--epochs', '1'])).toMatchObject({ code: 0 })
+  })
+
   it('names the commands, options and columns that were meant', async () => {
     const meant = async (...args: string[]): Promise<string> => (await cellstate(args)).err
     expect(await meant('trian')).toContain('did you mean train?')
