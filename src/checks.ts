@@ -1,6 +1,7 @@
 /** Checks of arguments and options that come from users of plain JavaScript. */
+
+import { didYouMean } from './closest.js'
 import { argumentError, argumentRangeError, argumentTypeError, cut, show } from './errors.js'
-import { didYouMean } from './text/closest.js'
 
 /**
  * `options` if it is an object with no other keys than `keys`.

@@ -8,9 +8,11 @@ const SRC = resolve(import.meta.dirname, '../src')
 const ORDER = [
   'errors.ts',
   'shell.ts',
+  'words.ts',
   'pace.ts',
-  'text',
+  'closest.ts',
   'checks.ts',
+  'text',
   'native',
   'data',
   'model',

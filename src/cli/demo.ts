@@ -3,13 +3,13 @@ import { access } from 'node:fs/promises'
 import { CellstateError, show } from '../errors.js'
 import { quoted } from '../shell.js'
 import type { Prediction, TextClassifier } from '../tasks/text-classifier.js'
+import { percent } from '../words.js'
 import { architecture } from './inspect.js'
 import { type CommonOptions, given, type ProgressOptions, type Streams } from './options.js'
 import { reportText, trainReport } from './report.js'
 import { SAMPLE, SENTENCES } from './sample.js'
 import { loadMeasure, type Measure } from './terminal.js'
 import { trainOnFile } from './train.js'
-import { percent } from './words.js'
 
 /** Options of the command as commander gives them. */
 export interface DemoCommand extends CommonOptions, ProgressOptions {

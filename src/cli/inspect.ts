@@ -4,9 +4,9 @@ import { loadModel, type Model } from '../model/model.js'
 import type { Optimizer, Schedule } from '../model/objective.js'
 import { TextClassifier, type TrainingCard } from '../tasks/text-classifier.js'
 import type { Tokenizer } from '../text/tokenizer.js'
+import { bytes, count, percent } from '../words.js'
 import { type CommonOptions, given, printable, type Streams } from './options.js'
 import { loadMeasure, type Measure, paint } from './terminal.js'
-import { bytes, count, percent } from './words.js'
 
 /** The document as `--json` prints it. */
 export interface Inspection {

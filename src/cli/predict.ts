@@ -6,10 +6,10 @@ import { placeOf } from '../data/place.js'
 import { CellstateError, show } from '../errors.js'
 import { native, nativeCall } from '../native/load.js'
 import { type Prediction, TextClassifier, unusable } from '../tasks/text-classifier.js'
+import { count } from '../words.js'
 import { type CommonOptions, given, printable, type Streams, UsageError } from './options.js'
 import { showStatus } from './progress/show.js'
 import { namedRows, refuseSameFile } from './rows.js'
-import { count } from './words.js'
 
 /** Options of the command as commander gives them. */
 export interface PredictCommand extends CommonOptions {

@@ -1,7 +1,7 @@
 /** The command line as a function: arguments in, exit code out. */
 import { Command, CommanderError, Option } from 'commander'
+import { closest } from '../closest.js'
 import { VERSION } from '../native/load.js'
-import { closest } from '../text/closest.js'
 import type { DemoCommand } from './demo.js'
 import type { EvaluateCommand } from './evaluate.js'
 import { helpText, introduction } from './help.js'

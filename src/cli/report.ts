@@ -2,11 +2,11 @@
 
 import { quoted } from '../shell.js'
 import type { TextClassifier, TextTraining } from '../tasks/text-classifier.js'
+import { count, percent } from '../words.js'
 import { printable, type Streams, short } from './options.js'
 import { bestEpoch } from './progress/best.js'
 import { duration } from './progress/estimate.js'
 import { type Measure, paint } from './terminal.js'
-import { count, percent } from './words.js'
 
 /** Who classifies best: the network, a linear model of the words, or the most frequent class. */
 export type Winner = 'lstm' | 'linear' | 'majority'

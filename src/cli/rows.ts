@@ -1,15 +1,15 @@
 /** Reads the rows of the files that a command line names. */
 import path from 'node:path'
+import { didYouMean } from '../closest.js'
 import { listed } from '../data/columns.js'
 import { readCsv } from '../data/csv.js'
 import { readJsonLines } from '../data/json-lines.js'
 import { nameOf, setName } from '../data/place.js'
 import { CellstateError, show } from '../errors.js'
 import { quoted } from '../shell.js'
-import { didYouMean } from '../text/closest.js'
+import { count } from '../words.js'
 import { UsageError } from './options.js'
 import type { Progress } from './progress/show.js'
-import { count } from './words.js'
 
 /** One row of a file. */
 export type FileRow = Record<string, unknown>

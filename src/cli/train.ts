@@ -3,13 +3,13 @@ import { native, nativeCall } from '../native/load.js'
 import { quoted } from '../shell.js'
 import { type Rows, TextClassifier, type TextLevel, type TextRecipe } from '../tasks/text-classifier.js'
 import type { Callback } from '../training/train.js'
+import { count } from '../words.js'
 import { type EndingSignal, endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
 import { type CommonOptions, given, type ProgressOptions, type Streams, UsageError } from './options.js'
 import { type Progress, showProgress } from './progress/show.js'
 import { nextCommands, reportText, trainReport } from './report.js'
 import { type FileRow, namedRows, refuseSameFile } from './rows.js'
 import { loadMeasure } from './terminal.js'
-import { count } from './words.js'
 
 /** Options of the command as commander gives them. */
 export interface TrainCommand extends CommonOptions, ProgressOptions {

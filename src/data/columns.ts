@@ -1,6 +1,7 @@
 /** Looks up a column of a row, with an error that names the columns there are. */
+
+import { didYouMean } from '../closest.js'
 import { CellstateError, show } from '../errors.js'
-import { didYouMean } from '../text/closest.js'
 
 /**
  * The value of the column `name`.

@@ -1,9 +1,9 @@
 /** Says why a file cannot be read, and which one was probably meant. */
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, extname, resolve } from 'node:path'
+import { closest, didYouMean } from '../closest.js'
 import { CellstateError, cut } from '../errors.js'
 import { quoted } from '../shell.js'
-import { closest, didYouMean } from '../text/closest.js'
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'no permission to read it',

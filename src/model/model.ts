@@ -1,5 +1,6 @@
 /** A network that is trained and run by the native layer. */
 import { checkBoolean, checkChoice, checkName, checkOptions, checkSeed, checkSignal } from '../checks.js'
+import { didYouMean } from '../closest.js'
 import { lengthBatches } from '../data/batches.js'
 import { Dataset, type Ragged, type SampleInput, type SampleSource } from '../data/dataset.js'
 import { fileError, MODEL_FILES } from '../data/file-error.js'
@@ -14,7 +15,7 @@ import {
   VERSION,
 } from '../native/load.js'
 import { allocate } from '../text/allocate.js'
-import { didYouMean } from '../text/closest.js'
+import { bytes, count } from '../words.js'
 import { checkLayer, type Layer } from './layers.js'
 import {
   checkTargets,
@@ -200,9 +201,9 @@ export class Model {
       rule('├', '┼', '┤'),
       ...rows.map(line),
       rule('└', '┴', '┘'),
-      `Total params: ${count(total)} (${size(4 * total)})`,
-      `Trainable params: ${count(trainable)} (${size(4 * trainable)})`,
-      `Non-trainable params: ${count(total - trainable)} (${size(4 * (total - trainable))})`,
+      `Total params: ${count(total)} (${bytes(4 * total)})`,
+      `Trainable params: ${count(trainable)} (${bytes(4 * trainable)})`,
+      `Non-trainable params: ${count(total - trainable)} (${bytes(4 * (total - trainable))})`,
     ].join('\n')
   }
 
@@ -735,13 +736,4 @@ function rowEnds(sequences: Sequences, perStep: boolean): Float64Array {
 
 function publicOutput({ values, features, lengths }: NativeOutput): ModelOutput {
   return lengths === undefined ? { values, features } : { values, features, lengths }
-}
-
-function count(number: number): string {
-  return number.toLocaleString('en-US')
-}
-
-function size(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`
-  return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(2)} KB` : `${(bytes / 1024 ** 2).toFixed(2)} MB`
 }

@@ -63,7 +63,7 @@ describe('Model', () => {
     const model = article()
     expect(model.parameterCount).toBe(583_602)
     expect(model.layers.map(layer => layer.parameters)).toEqual([320_000, 263_200, 402])
-    expect(model.summary()).toContain('Total params: 583,602 (2.23 MB)')
+    expect(model.summary()).toContain('Total params: 583,602 (2.3 MB)')
     expect(
       new Set(
         model

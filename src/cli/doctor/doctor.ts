@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto'
 import { access, open, readFile, rename, rm, statfs } from 'node:fs/promises'
 import path from 'node:path'
+import { closest } from '../../closest.js'
 import { platformTriple, VERSION } from '../../native/load.js'
-import { closest } from '../../text/closest.js'
+import { bytes } from '../../words.js'
 import { printable, type Streams } from '../options.js'
 import { SAMPLE } from '../sample.js'
 import { loadMeasure, type Measure, paint } from '../terminal.js'
-import { bytes } from '../words.js'
 import { type Copy, copies } from './copies.js'
 import { libc, type Memory, memory, type Processors, processors } from './machine.js'
 import { runSelfTest, type SelfTest } from './run-self-test.js'
@@ -46,8 +46,8 @@ export interface Diagnosis {
 }
 
 const LEAST_NODE = [20, 19] as const
-const LITTLE_MEMORY = 512 * 1024 ** 2
-const LITTLE_DISK = 100 * 1024 ** 2
+const LITTLE_MEMORY = 500e6
+const LITTLE_DISK = 100e6
 const OWN_VARIABLES = ['CELLSTATE_SIMD', 'CELLSTATE_THREADS']
 const VARIABLES = [...OWN_VARIABLES, 'CI', 'FORCE_COLOR', 'LD_PRELOAD', 'NODE_OPTIONS', 'NO_COLOR', 'TERM']
 const MARKS: Readonly<Record<Status, string>> = { ok: '✔', warning: '⚠', fault: '✖' }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { closest, didYouMean } from '../../src/text/closest.js'
+import { closest, didYouMean } from '../src/closest.js'
 
 describe('closest', () => {
   it('finds a swapped, a missing, an additional and a wrong letter', () => {

@@ -10,10 +10,12 @@ export function count(number: number): string {
   return number.toLocaleString('en-US')
 }
 
-/** `1.1 MB`. */
+/** `512 B`, `1.1 MB`: in steps of 1,000. */
 export function bytes(size: number): string {
-  if (size < 1024) return `${size} B`
-  const units = ['KB', 'MB', 'GB', 'TB']
-  const power = Math.min(units.length, Math.floor(Math.log2(size) / 10))
-  return `${(size / 1024 ** power).toFixed(1)} ${units[power - 1]}`
+  let [value, unit] = [size, 'B']
+  for (const next of ['KB', 'MB', 'GB', 'TB']) {
+    if (value < 999.95) break
+    ;[value, unit] = [value / 1000, next]
+  }
+  return `${unit === 'B' ? value : value.toFixed(1)} ${unit}`
 }
