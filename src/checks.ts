@@ -89,6 +89,16 @@ export function checkChoice<T extends string>(path: string, value: unknown, choi
   return value as T
 }
 
+/** Whether `value` can be looped over at once. */
+export function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof (value as Iterable<unknown> | null | undefined)?.[Symbol.iterator] === 'function'
+}
+
+/** Whether `value` can be looped over while waiting. */
+export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof (value as AsyncIterable<unknown> | null | undefined)?.[Symbol.asyncIterator] === 'function'
+}
+
 /** A line for `fix` that asks whether one of `choices` was meant; none if no choice is close. */
 export function guesses(value: string, choices: Iterable<string>): string[] {
   const guess = didYouMean(value, choices)

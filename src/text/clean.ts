@@ -1,5 +1,6 @@
 /** Cleans raw text before it is split into words. */
-import { argumentRangeError, argumentTypeError } from '../errors.js'
+import { checkBoolean, checkChoice, checkOptions } from '../checks.js'
+import { argumentTypeError } from '../errors.js'
 
 /** Options of {@link cleanText}. */
 export interface CleanTextOptions {
@@ -26,43 +27,36 @@ export interface CleanTextOptions {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: Python counts \x1c-\x1f as white space
 const ARTICLE = /[^A-z0-9\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/gu
 
+const STYLES = ['unicode', 'article'] as const
+const OPTIONS = ['style', 'splitIdeographs'] as const
 const IDEOGRAPH = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]\p{M}*/gu
 
 /**
  * `text` without what a word model does not read.
  *
  * @param text any string; unpaired surrogates count as characters that are not letters.
- * @throws TypeError if `text` is not a string or `options` not an object.
+ * @throws TypeError if `text` is not a string, or an option is unknown or of the wrong type.
  * @throws RangeError if `style` is unknown.
  * @example cleanText("Don’t  miss it: ÉCLAIRS!") // "don't miss it éclairs"
  */
 export function cleanText(text: string, options: CleanTextOptions = {}): string {
   if (typeof text !== 'string') throw argumentTypeError('text', 'a string', text)
-  if (typeof options !== 'object' || options === null)
-    throw argumentTypeError('options', 'an object', options)
+  checkOptions('options', options, OPTIONS)
   const { style = 'unicode', splitIdeographs = false } = options
-  if (typeof splitIdeographs !== 'boolean') {
-    throw argumentTypeError('options.splitIdeographs', 'a boolean', splitIdeographs)
-  }
-  const cleaned = clean(text, style)
+  checkChoice('options.style', style, STYLES)
+  checkBoolean('options.splitIdeographs', splitIdeographs)
+  const cleaned = style === 'unicode' ? cleanUnicode(text) : text.toLowerCase().replace(ARTICLE, '')
   return splitIdeographs ? cleaned.replace(IDEOGRAPH, ' $& ').replace(/ {2,}/g, ' ').trim() : cleaned
 }
 
-function clean(text: string, style: 'unicode' | 'article'): string {
-  switch (style) {
-    case 'unicode':
-      return compose(text)
-        .toLowerCase()
-        .replace(/[^\p{L}\p{M}\p{N}'’]/gu, ' ')
-        .replaceAll('’', "'")
-        .replace(/(?<![^ '])'|'(?![^ '])/g, ' ')
-        .replace(/ {2,}/g, ' ')
-        .trim()
-    case 'article':
-      return text.toLowerCase().replace(ARTICLE, '')
-    default:
-      throw argumentRangeError('options.style', "'unicode' or 'article'", style)
-  }
+function cleanUnicode(text: string): string {
+  return compose(text)
+    .toLowerCase()
+    .replace(/[^\p{L}\p{M}\p{N}'’]/gu, ' ')
+    .replaceAll('’', "'")
+    .replace(/(?<![^ '])'|'(?![^ '])/g, ' ')
+    .replace(/ {2,}/g, ' ')
+    .trim()
 }
 
 /** NFC; long runs of marks are cut because sorting them takes quadratic time. */

@@ -1,4 +1,5 @@
 /** Pads and cuts sequences to one length, as `keras.utils.pad_sequences` does. */
+import { checkChoice, checkOptions } from '../checks.js'
 import { argumentRangeError, argumentTypeError } from '../errors.js'
 import { allocate } from './allocate.js'
 
@@ -27,6 +28,8 @@ export interface PaddedSequences<T extends Int32Array | Float32Array> {
   shape: [number, number]
 }
 
+const OPTIONS = ['maxlen', 'dtype', 'padding', 'truncating', 'value'] as const
+const SIDES = ['pre', 'post'] as const
 const TYPES = { int32: Int32Array, float32: Float32Array } as const
 
 /**
@@ -36,8 +39,9 @@ const TYPES = { int32: Int32Array, float32: Float32Array } as const
  * fails.
  *
  * @param sequences arrays of numbers, any lengths, 0 allowed.
- * @throws TypeError if something is not of the right type; the message names `sequences[i][j]` or the option.
- * @throws RangeError if `maxlen` is not a whole number from 1, an option is unknown, or a value does not fit in
+ * @throws TypeError if something is not of the right type or an option is unknown; the message names `sequences[i][j]`
+ *   or the option.
+ * @throws RangeError if `maxlen` is not a whole number from 1, another option is outside of its range, or a value does not fit in
  *   `int32` (Keras raises `OverflowError`).
  * @throws CellstateError `ERR_OUT_OF_MEMORY` if the matrix does not fit in memory.
  * @example padSequences([[1, 2, 3], [4]], { maxlen: 2 }) // values 2 3 0 4, shape [2, 2]
@@ -60,13 +64,11 @@ export function padSequences(
 ): PaddedSequences<Int32Array | Float32Array> {
   if (!Array.isArray(sequences))
     throw argumentTypeError('sequences', 'an array of arrays of numbers', sequences)
-  if (typeof options !== 'object' || options === null)
-    throw argumentTypeError('options', 'an object', options)
+  checkOptions('options', options, OPTIONS)
   const { dtype = 'int32', padding = 'pre', truncating = 'pre', value = 0 } = options
-  if (typeof dtype !== 'string' || !Object.hasOwn(TYPES, dtype))
-    throw argumentRangeError('options.dtype', "'int32' or 'float32'", dtype)
-  checkSide('options.padding', padding)
-  checkSide('options.truncating', truncating)
+  checkChoice('options.dtype', dtype, ['int32', 'float32'])
+  checkChoice('options.padding', padding, SIDES)
+  checkChoice('options.truncating', truncating, SIDES)
   const whole = dtype === 'int32'
   checkValue('options.value', value, whole)
   const maxlen = options.maxlen ?? longest(sequences)
@@ -107,10 +109,6 @@ function lengthOf(sequence: unknown, row: number): number {
   if (Array.isArray(sequence)) return sequence.length
   if (ArrayBuffer.isView(sequence) && !(sequence instanceof DataView)) return (sequence as Int32Array).length
   throw argumentTypeError(`sequences[${row}]`, 'an array of numbers', sequence)
-}
-
-function checkSide(path: string, side: unknown): void {
-  if (side !== 'pre' && side !== 'post') throw argumentRangeError(path, "'pre' or 'post'", side)
 }
 
 function checkValue(path: string, value: unknown, whole: boolean): asserts value is number {

@@ -1,4 +1,5 @@
 /** Turns texts into word or character ids exactly as the `Tokenizer` of Keras does. */
+import { checkBoolean, checkInteger, checkOptions, isIterable } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { allocate } from './allocate.js'
 import {
@@ -61,6 +62,7 @@ interface Encoder {
   oov: number | undefined
 }
 
+const OPTIONS = ['numWords', 'filters', 'lower', 'split', 'charLevel', 'oovToken'] as const
 const MOST_WORDS = 10_000_000
 const MODES: ReadonlySet<unknown> = new Set<MatrixMode>(['binary', 'count', 'freq', 'tfidf'])
 /** V8 lets a substring of 13 or more characters keep its whole text in memory. */
@@ -104,12 +106,11 @@ export class Tokenizer {
   #wordDocs: Map<string, number> | undefined
 
   /**
-   * @throws TypeError if an option has the wrong type, or RangeError if its value is outside of its range; the
+   * @throws TypeError if an option is unknown or has the wrong type, or RangeError if its value is outside of its range; the
    *   message names the option.
    */
   constructor(options: TokenizerOptions = {}) {
-    if (typeof options !== 'object' || options === null)
-      throw argumentTypeError('options', 'an object', options)
+    checkOptions('options', options, OPTIONS)
     const {
       numWords,
       filters = DEFAULT_FILTERS,
@@ -118,18 +119,13 @@ export class Tokenizer {
       charLevel = false,
       oovToken,
     } = options
-    if (numWords !== undefined && typeof numWords !== 'number') {
-      throw argumentTypeError('options.numWords', 'a number', numWords)
-    }
-    if (numWords !== undefined && !isCount(numWords, MOST_ID)) {
-      throw argumentRangeError('options.numWords', 'a whole number from 0 to 2147483647', numWords)
-    }
+    checkBoolean('options.lower', lower)
+    checkBoolean('options.charLevel', charLevel)
+    if (numWords !== undefined) checkInteger('options.numWords', numWords, 0, MOST_ID)
     if (filters !== null && typeof filters !== 'string') {
       throw argumentTypeError('options.filters', 'a string or null', filters)
     }
-    if (typeof lower !== 'boolean') throw argumentTypeError('options.lower', 'a boolean', lower)
     if (typeof split !== 'string') throw argumentTypeError('options.split', 'a string', split)
-    if (typeof charLevel !== 'boolean') throw argumentTypeError('options.charLevel', 'a boolean', charLevel)
     if (oovToken !== undefined && typeof oovToken !== 'string') {
       throw argumentTypeError('options.oovToken', 'a string', oovToken)
     }
@@ -531,10 +527,6 @@ function* checkedSequences(
     position++
     yield sequence as Int32Array | readonly number[]
   }
-}
-
-function isIterable(value: unknown): value is Iterable<unknown> {
-  return typeof (value as Iterable<unknown> | null | undefined)?.[Symbol.iterator] === 'function'
 }
 
 function unread(why: string): CellstateError {

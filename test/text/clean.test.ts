@@ -99,8 +99,11 @@ describe('wrong arguments', () => {
     const message = (call: () => unknown) => thrownBy(call).message
     expect(message(() => cleanText(5 as never))).toBe('text must be a string, got 5')
     expect(message(() => cleanText('a', null as never))).toBe('options must be an object, got null')
+    expect(message(() => cleanText('a', { splitIdeograph: true } as never))).toBe(
+      'options.splitIdeograph is not an option: did you mean "splitIdeographs"?',
+    )
     expect(message(() => cleanText('a', { style: 'x' as never }))).toBe(
-      `options.style must be 'unicode' or 'article', got "x"`,
+      `options.style must be one of 'unicode', 'article', got "x"`,
     )
   })
 })

@@ -74,16 +74,19 @@ describe('padSequences', () => {
       'TypeError: options.maxlen must be a number, got "5"',
     )
     expect(message(() => padSequences([[1]], { dtype: 'toString' as never }))).toBe(
-      `RangeError: options.dtype must be 'int32' or 'float32', got "toString"`,
+      `RangeError: options.dtype must be one of 'int32', 'float32', got "toString"`,
     )
     expect(message(() => padSequences([[1]], { padding: 'left' as never }))).toContain(
-      "must be 'pre' or 'post'",
+      "must be one of 'pre', 'post'",
     )
     expect(message(() => padSequences([[1]], { truncating: 'left' as never }))).toContain(
       'options.truncating',
     )
     expect(message(() => padSequences([[1]], { value: '0' as never }))).toContain(
       'options.value must be a number',
+    )
+    expect(message(() => padSequences([[1]], { maxLen: 5 } as never))).toBe(
+      'TypeError: options.maxLen is not an option: did you mean "maxlen"?',
     )
     expect(message(() => padSequences([[1]], null as never))).toContain('options must be an object')
   })

@@ -326,7 +326,11 @@ describe('Tokenizer', () => {
   it.each([
     ['TypeError: options must be an object, got 5', () => new Tokenizer(5 as never)],
     [
-      'TypeError: options.numWords must be a number, got "5"',
+      'TypeError: options.num_words is not an option: did you mean "numWords"?',
+      () => new Tokenizer({ num_words: 2500 } as never),
+    ],
+    [
+      'TypeError: options.numWords must be a number, got "5"\n\n  fix     without quotes: 5',
       () => new Tokenizer({ numWords: '5' as never }),
     ],
     [
