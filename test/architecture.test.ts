@@ -7,6 +7,7 @@ const SRC = resolve(import.meta.dirname, '../src')
 /** Folders in the order in which data flows: none imports from a later one. */
 const ORDER = [
   'errors.ts',
+  'install.ts',
   'shell.ts',
   'words.ts',
   'pace.ts',

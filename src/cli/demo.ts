@@ -1,6 +1,7 @@
 /** `cellstate demo`: trains on the sample of the package, so that a person sees the whole way in a few seconds. */
 import { access } from 'node:fs/promises'
 import { CellstateError, show } from '../errors.js'
+import { REINSTALL } from '../install.js'
 import { quoted } from '../shell.js'
 import type { Prediction, TextClassifier } from '../tasks/text-classifier.js'
 import { percent } from '../words.js'
@@ -26,7 +27,7 @@ export async function demoCommand(options: DemoCommand, streams: Streams): Promi
       where: SAMPLE,
       got: show((cause as Error).message),
       needs: 'the file examples/reviews.csv of the package',
-      fix: ['install the package again: npm install cellstate --force'],
+      fix: [REINSTALL],
       cause,
     })
   })

@@ -1,5 +1,12 @@
 /** Holds examples for training and evaluation, packed: the inputs one after the other in one array. */
-import { checkInteger, checkNumber, checkOptions, checkSignal } from '../checks.js'
+import {
+  checkInteger,
+  checkNumber,
+  checkOptions,
+  checkSignal,
+  isAsyncIterable,
+  isIterable,
+} from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { allocate } from '../text/allocate.js'
 import { placeOf } from './place.js'
@@ -59,7 +66,7 @@ export class Dataset implements Iterable<Sample> {
    *   `samples[3].input[2]`.
    */
   constructor(samples: Iterable<Sample> = []) {
-    if (typeof (samples as Partial<Iterable<Sample>> | null)?.[Symbol.iterator] !== 'function') {
+    if (!isIterable(samples)) {
       throw argumentTypeError('samples', 'an iterable of { input, target }', samples)
     }
     for (const sample of samples) this.#add(sample)
@@ -78,11 +85,7 @@ export class Dataset implements Iterable<Sample> {
     checkOptions('options', options, ['signal'])
     const signal = checkSignal('options.signal', options.signal)
     if (typeof samples === 'object' && samples !== null && #store in samples) return samples
-    const source = samples as Partial<Iterable<Sample> & AsyncIterable<Sample>> | null
-    if (
-      typeof source?.[Symbol.asyncIterator] !== 'function' &&
-      typeof source?.[Symbol.iterator] !== 'function'
-    ) {
+    if (!isAsyncIterable(samples) && !isIterable(samples)) {
       throw argumentTypeError('samples', 'an iterable of { input, target }', samples)
     }
     const dataset = new Dataset()

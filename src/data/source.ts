@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import { type FileHandle, open } from 'node:fs/promises'
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { isAsyncIterable } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { conversion, DATA_FILES, fileError } from './file-error.js'
 import { setName } from './place.js'
@@ -54,7 +55,7 @@ export function namedSource(source: TextSource): NamedSource {
     }
     return { source: path, name: path }
   }
-  if (typeof (source as AsyncIterable<unknown> | null)?.[Symbol.asyncIterator] !== 'function') {
+  if (!isAsyncIterable(source)) {
     throw argumentTypeError('source', 'a path, a stream or another async iterable of text or bytes', source)
   }
   const path = (source as { path?: unknown }).path

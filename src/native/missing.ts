@@ -1,5 +1,6 @@
 /** Says why the native addon does not load, and what mends each cause. */
 import { CellstateError, cut } from '../errors.js'
+import { BUILD, LEAST_NODE, REINSTALL } from '../install.js'
 
 /** Platforms that addon packages are meant for. */
 const PLATFORMS = [
@@ -28,9 +29,6 @@ export interface Search {
   /** What was found but did not load: where, and the error. */
   readonly broken?: { readonly place: string; readonly cause: unknown } | undefined
 }
-
-const BUILD = 'npm run build:native'
-const REINSTALL = 'remove node_modules and install again on this machine: npm ci'
 
 /** The error for an addon that is missing or does not load. */
 export function nativeMissing(search: Search): CellstateError {
@@ -88,7 +86,7 @@ function reason(text: string, triple: string): [string, ...string[]] {
     ]
   }
   if (/napi_|NAPI|undefined symbol|NODE_MODULE_VERSION/i.test(text)) {
-    return ['this Node.js is too old for it', 'use Node.js 20.19 or newer']
+    return ['this Node.js is too old for it', `use Node.js ${LEAST_NODE} or newer`]
   }
   if (/wrong ELF class|incompatible architecture|invalid ELF header|not a valid Win32|mach-o/i.test(text)) {
     return [`it was built for another system than ${triple}, or was damaged`, REINSTALL]

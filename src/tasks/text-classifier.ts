@@ -8,6 +8,8 @@ import {
   checkOptions,
   checkSeed,
   checkSignal,
+  isAsyncIterable,
+  isIterable,
 } from '../checks.js'
 import { requireColumn } from '../data/columns.js'
 import { Dataset } from '../data/dataset.js'
@@ -588,11 +590,7 @@ async function collect<Row>(
   signal: AbortSignal | undefined,
   place: string,
 ): Promise<Labelled[]> {
-  const source = rows as Partial<Iterable<Row> & AsyncIterable<Row>> | null
-  if (
-    typeof rows === 'string' ||
-    (typeof source?.[Symbol.asyncIterator] !== 'function' && typeof source?.[Symbol.iterator] !== 'function')
-  ) {
+  if (typeof rows === 'string' || (!isAsyncIterable(rows) && !isIterable(rows))) {
     throw argumentTypeError(place, 'rows, as readCsv(path) gives them', rows)
   }
   const rule = positive === undefined ? undefined : parseRule(positive)

@@ -169,7 +169,7 @@ describe('cellstate doctor finds', () => {
     const place = install()
     rmSync(place.addon, { recursive: true })
     const doctored = await doctor(place)
-    expectFault(doctored, 'addon', /there is no native addon/, /npm install/)
+    expectFault(doctored, 'addon', /there is no native addon/, /npm install --include=optional/)
     expect(doctored.diagnosis).toMatchObject({ addon: null, simd: null, selfTest: [] })
   })
 
@@ -190,18 +190,18 @@ describe('cellstate doctor finds', () => {
 
   it('that loading the addon ends the process', async () => {
     const place = install("process.kill(process.pid, 'SIGKILL'); for (;;);")
-    expectFault(await doctor(place), 'addon', /ends the process \(SIGKILL\)/, /npm install/)
+    expectFault(await doctor(place), 'addon', /ends the process \(SIGKILL\)/, /npm ci/)
   })
 
   it('an addon of another version', async () => {
     const place = install()
     const manifest = join(place.addon, 'package.json')
     writeFileSync(manifest, readFileSync(manifest, 'utf8').replace(VERSION, '0.0.7'))
-    expectFault(await doctor(place), 'addon', /of version 0\.0\.7, the package of/, /npm install/)
+    expectFault(await doctor(place), 'addon', /of version 0\.0\.7, the package of/, /npm ci/)
   })
 
   it('an addon without what the package calls', async () => {
-    expectFault(await doctor(install('module.exports = {}')), 'addon', /simdLevels/, /npm install/)
+    expectFault(await doctor(install('module.exports = {}')), 'addon', /simdLevels/, /npm ci/)
   })
 
   it.skipIf(levels.length < 2)('a SIMD level that computes something else', async () => {
@@ -228,7 +228,7 @@ describe('cellstate doctor finds', () => {
   it('that the sample of the demo is missing', async () => {
     const place = install()
     rmSync(join(place.own, 'examples'), { recursive: true })
-    expectFault(await doctor(place), 'sample', /reviews\.csv/, /npm install/)
+    expectFault(await doctor(place), 'sample', /reviews\.csv/, /npm ci/)
   })
 
   it('copies of the package, links not counted', async () => {

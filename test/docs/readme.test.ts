@@ -4,6 +4,7 @@ import { lexer, type Tokens } from 'marked'
 import { describe, expect, it } from 'vitest'
 import { withTables } from '../../scripts/tables.mjs'
 import * as cellstate from '../../src/index.js'
+import { LEAST_NODE } from '../../src/install.js'
 import { VERSION } from '../../src/native/load.js'
 import { type Block, blocksOf, ROOT, readDocument } from './blocks.js'
 import { compile, execute, kerasBackend } from './sandbox.js'
@@ -150,6 +151,20 @@ x, y = numpy.array([[1, 2, 3], [0, 0, 4]]), numpy.array([0, 1])
 model = keras.Sequential([layers.Embedding(9, 4), layers.LSTM(3), layers.Dense(2, "softmax")])`
     const code = `${before}\n${lines.join('\n')}`
     await execute(block('python', code), code)
+  })
+})
+
+describe('the least version of Node.js', () => {
+  it('is the same in package.json, in the source and in the documents', () => {
+    const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+    expect(engines.node).toBe(`>=${LEAST_NODE}`)
+    for (const file of ['README.md', 'CONTRIBUTING.md']) {
+      const told = Array.from(
+        readDocument(file).matchAll(/\bNode(?:\.js)? (?:≥ )?(\d+\.\d+)\b(?!\.)/g),
+        m => m[1],
+      )
+      expect(new Set(told), file).toEqual(new Set([LEAST_NODE]))
+    }
   })
 })
 

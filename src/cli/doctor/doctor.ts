@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { access, open, readFile, rename, rm, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { closest } from '../../closest.js'
+import { BUILD, LEAST_NODE, REINSTALL } from '../../install.js'
 import { platformTriple, VERSION } from '../../native/load.js'
 import { bytes } from '../../words.js'
 import { printable, type Streams } from '../options.js'
@@ -45,7 +46,6 @@ export interface Diagnosis {
   checks: Check[]
 }
 
-const LEAST_NODE = [20, 19] as const
 const LITTLE_MEMORY = 500e6
 const LITTLE_DISK = 100e6
 const OWN_VARIABLES = ['CELLSTATE_SIMD', 'CELLSTATE_THREADS']
@@ -53,8 +53,8 @@ const VARIABLES = [...OWN_VARIABLES, 'CI', 'FORCE_COLOR', 'LD_PRELOAD', 'NODE_OP
 const MARKS: Readonly<Record<Status, string>> = { ok: '✔', warning: '⚠', fault: '✖' }
 const COLORS = { ok: 'green', warning: 'yellow', fault: 'red' } as const
 const HEADING = 13
-/** `npm install` of this very version, over what is there. */
-const REINSTALL = `npm install cellstate@${VERSION} --force   (in a checkout: npm run build)`
+/** What mends the package, installed or in a checkout. */
+const RENEW = `${REINSTALL} (in a checkout: ${BUILD})`
 const ROOT = path.join(__dirname, '..', '..', '..')
 
 /** Diagnoses, prints, and tells whether there is no fault. */
@@ -129,11 +129,12 @@ function checkNode(versions: NodeJS.ProcessVersions): Check {
   const name = 'Node.js'
   const [major = 0, minor = 0] = versions.node.split('.').map(Number)
   const other = ['bun', 'deno', 'electron'].find(runtime => versions[runtime] !== undefined)
-  if (major < LEAST_NODE[0] || (major === LEAST_NODE[0] && minor < LEAST_NODE[1])) {
+  const [leastMajor = 0, leastMinor = 0] = LEAST_NODE.split('.').map(Number)
+  if (major < leastMajor || (major === leastMajor && minor < leastMinor)) {
     return {
       name,
       status: 'fault',
-      text: `${versions.node}, needs ${LEAST_NODE.join('.')} or later`,
+      text: `${versions.node}, needs ${LEAST_NODE} or later`,
       fix: 'install a current Node.js: https://nodejs.org',
     }
   }
@@ -168,15 +169,15 @@ function checkAddon(selfTest: SelfTest, addon: Diagnosis['addon']): Check {
   const { loaded, failure, end } = selfTest
   if (loaded === undefined && failure !== undefined) {
     const text = [failure.message.split('\n')[0], ...(file === '' ? [] : [file])].join('; ')
-    return { name, status: 'fault', text, fix: failure.fix ?? REINSTALL }
+    return { name, status: 'fault', text, fix: failure.fix ?? RENEW }
   }
   if (loaded === undefined) {
     const text = `loading it ends the process (${end})${file === '' ? '' : `; ${file}`}`
-    return { name, status: 'fault', text, fix: REINSTALL }
+    return { name, status: 'fault', text, fix: RENEW }
   }
   if (addon !== null && addon.version !== null && addon.version !== VERSION) {
     const text = `it is of version ${addon.version}, the package of ${VERSION}; ${file}`
-    return { name, status: 'fault', text, fix: REINSTALL }
+    return { name, status: 'fault', text, fix: RENEW }
   }
   return { name, status: 'ok', text: file }
 }
@@ -299,7 +300,7 @@ async function checkSample(): Promise<Check> {
       name,
       status: 'fault',
       text: `the reviews of cellstate demo are missing: ${SAMPLE}`,
-      fix: REINSTALL,
+      fix: RENEW,
     }),
   )
 }
@@ -311,7 +312,7 @@ function checkSelfTest({ loaded, hashes, at, end, failure }: SelfTest): Check {
   const wrong = hashes.find(({ sha256 }) => sha256 !== reference)
   const suspect = wrong ?? at
   const good = loaded.levels.slice(0, loaded.levels.indexOf(suspect?.level ?? '')).at(-1)
-  const fix = good === undefined ? REINSTALL : withVariable('CELLSTATE_SIMD', good)
+  const fix = good === undefined ? RENEW : withVariable('CELLSTATE_SIMD', good)
   if (wrong !== undefined) {
     const text = `${wrong.level} with ${wrong.threads} threads trains other weights than ${hashes[0]!.level}`
     return { name, status: 'fault', text, fix }
