@@ -39,15 +39,12 @@ const HEADING = 12
 
 /** Loads the model and prints what it is. */
 export async function inspectCommand(file: string, options: CommonOptions, streams: Streams): Promise<void> {
-  const compute = given({ threads: options.threads })
-  const model = await loadModel(file, compute)
+  using model = await loadModel(file, given({ threads: options.threads }))
   const isClassifier = TEXT_DOCUMENTS.every(name => Object.hasOwn(model.documents, name))
-  const classifier = isClassifier ? await TextClassifier.load(file, compute) : undefined
+  const classifier = isClassifier ? TextClassifier.of(model, file) : undefined
   const inspection = await inspect(file, model, classifier)
   if (options.json) streams.out(`${JSON.stringify(inspection)}\n`)
   else streams.out(inspectionText(inspection, model, await loadMeasure(), streams))
-  classifier?.dispose()
-  model.dispose()
 }
 
 async function inspect(

@@ -459,7 +459,16 @@ export class TextClassifier<Label extends string = string> {
   ): Promise<TextClassifier<Label>> {
     checkName('path', path)
     checkOptions('options', options, ['threads', 'simd'])
-    const model = await loadModel(path, options)
+    return TextClassifier.of<Label>(await loadModel(path, options), path)
+  }
+
+  /**
+   * @internal The classifier that a model and its documents are.
+   *
+   * @param path the file that the model was loaded from.
+   * @throws CellstateError `ERR_MODEL_FILE` if it is none; the model is then disposed.
+   */
+  static of<Label extends string>(model: Model, path: string): TextClassifier<Label> {
     try {
       const document = readDocument(path, model.documents)
       const labels = readLabels<Label>(path, model)

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { dense, embedding, lstm } from '../../src/model/layers.js'
 import { sequential } from '../../src/model/model.js'
-import { VERSION } from '../../src/native/load.js'
+import { native, VERSION } from '../../src/native/load.js'
 import { TextClassifier } from '../../src/tasks/text-classifier.js'
 import { reviews, temporaryFolder } from '../reviews.js'
 import { cellstate } from './run.js'
@@ -55,6 +55,13 @@ describe('cellstate inspect', () => {
       card: classifier.card,
       documents: ['card', 'labels', 'text', 'tokenizer'],
     })
+  })
+
+  it('reads the file once', async () => {
+    const load = vi.spyOn(native(), 'loadModelFile')
+    expect(await cellstate(['inspect', file])).toMatchObject({ code: 0 })
+    expect(load).toHaveBeenCalledTimes(1)
+    load.mockRestore()
   })
 
   it('shows it to a person', async () => {
