@@ -2,12 +2,11 @@
 import { access } from 'node:fs/promises'
 import { CellstateError, show } from '../errors.js'
 import { REINSTALL } from '../install.js'
-import { quoted } from '../shell.js'
 import type { Prediction, TextClassifier } from '../tasks/text-classifier.js'
 import { percent } from '../words.js'
 import { architecture } from './inspect.js'
 import { type CommonOptions, given, type ProgressOptions, type Streams } from './options.js'
-import { reportText, trainReport } from './report.js'
+import { nextCommands, reportText, trainReport } from './report.js'
 import { SAMPLE, SENTENCES } from './sample.js'
 import { loadMeasure, type Measure } from './terminal.js'
 import { trainOnFile } from './train.js'
@@ -56,7 +55,8 @@ export async function demoCommand(options: DemoCommand, streams: Streams): Promi
     },
   )
   const predictions = await classifier.predict(SENTENCES)
-  const next = nextSteps(out, streams.program)
+  const { program = 'cellstate' } = streams
+  const next = [...nextCommands(out, SENTENCES[0], program), `${program} train --help`]
   const report = await trainReport(classifier, { seconds, out, next })
   streams.out(
     options.json
@@ -107,12 +107,4 @@ function predictionLines(
     wrap(`  ${label.padEnd(8)} ${percent(probability).padStart(7)}   ${text}`, columns, 21),
   )
   return ['Three sentences:', ...lines]
-}
-
-function nextSteps(out: string, program = 'cellstate'): string[] {
-  return [
-    `${program} predict ${quoted(out)} ${JSON.stringify(SENTENCES[0])}`,
-    `${program} inspect ${quoted(out)}`,
-    `${program} train --help`,
-  ]
 }

@@ -178,12 +178,22 @@ function accuracyTable({ validation, baselines, examples }: TrainReport): string
 /** Most characters of an example in a command. */
 const EXAMPLE_LENGTH = 60
 
-/** Commands for a model that was trained on `file`, in which `example` is a text. */
-export function nextCommands(model: string, file: string, example: unknown, program = 'cellstate'): string[] {
+/**
+ * Commands for a model.
+ *
+ * @param example a text as those that it was trained on.
+ * @param file rows to evaluate it on. Default: no such command.
+ */
+export function nextCommands(
+  model: string,
+  example: unknown,
+  program = 'cellstate',
+  file?: string,
+): string[] {
   const path = quoted(model)
   return [
     `${program} predict ${path} ${quoted(beginning(example))}`,
-    `${program} evaluate ${path} ${quoted(file)}`,
+    ...(file === undefined ? [] : [`${program} evaluate ${path} ${quoted(file)}`]),
     `${program} inspect ${path}`,
   ]
 }

@@ -30,7 +30,7 @@ export interface TrainCommand extends CommonOptions, ProgressOptions {
 /** Trains, saves, and prints what came of it. */
 export async function trainCommand(file: string, options: TrainCommand, streams: Streams): Promise<void> {
   const { classifier, seconds, example } = await trainOnFile(file, options, streams)
-  const next = nextCommands(options.out, options.validation ?? file, example, streams.program)
+  const next = nextCommands(options.out, example, streams.program, options.validation ?? file)
   const report = await trainReport(classifier, { seconds, out: options.out, next })
   classifier.dispose()
   streams.out(options.json ? `${JSON.stringify(report)}\n` : reportText(report, streams, await loadMeasure()))
@@ -136,7 +136,7 @@ async function keepInterrupted(
     if (place === undefined) return nothingKept(ending)
     const model = `${out.replace(/\.safetensors$/, '')}.interrupted.safetensors`
     await classifier.save(model)
-    const next = nextCommands(model, validation ?? file, example, program)
+    const next = nextCommands(model, example, program, validation ?? file)
     const lines = [
       `stopped by ${nameOf(ending)} in epoch ${place.epoch} after step ${place.step} of ${place.steps}`,
       '',
