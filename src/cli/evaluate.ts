@@ -1,12 +1,12 @@
 /** `cellstate evaluate`: loss and accuracy of a saved model on a file of labelled texts. */
 import type { Evaluation } from '../model/objective.js'
 import { TextClassifier } from '../tasks/text-classifier.js'
-import { type CommonOptions, given, type Streams } from './options.js'
+import { type CommonOptions, given, type ReadingOptions, type Streams } from './options.js'
 import { showStatus } from './progress/show.js'
 import { namedRows } from './rows.js'
 
 /** Options of the command as commander gives them. */
-export interface EvaluateCommand extends CommonOptions {
+export interface EvaluateCommand extends CommonOptions, ReadingOptions {
   text?: string
   label?: string
   positive?: string
@@ -24,7 +24,7 @@ export async function evaluateCommand(
   const progress = await showStatus(streams)
   const columns = { '--text': text, '--label': label }
   try {
-    const rows = namedRows(file, columns, { signal, progress, next: 'evaluating' })
+    const rows = namedRows(file, columns, { signal, reading: options, progress, next: 'evaluating' })
     using classifier = await TextClassifier.load(path, given({ threads }))
     const begin = performance.now()
     const result = await classifier.evaluate(rows, { signal, ...given({ text, label, positive }) })

@@ -1,6 +1,7 @@
 /** What the commands share: options, where they write, the files they read, and how errors end. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type ArgumentParts, broken, CellstateError } from '../errors.js'
+import { quoted } from '../shell.js'
 
 /** Where a command writes, and what ends it. */
 export interface Streams {
@@ -24,6 +25,13 @@ export interface Streams {
 export interface CommonOptions {
   json?: boolean
   threads?: number
+}
+
+/** Options of every command that reads rows. */
+export interface ReadingOptions {
+  /** As it was typed: `\\t` stands for a tab. */
+  delimiter?: string
+  skipBadRows?: boolean
 }
 
 /** Ways to show progress. */
@@ -107,6 +115,13 @@ export function addColumns(command: Command, defaults: boolean): Command {
     .option('--positive <rule>', `two classes by a rule on the label: ${RULE_EXAMPLES}`)
 }
 
+/** Adds how rows are read. */
+export function addReading(command: Command): Command {
+  return command
+    .option('--delimiter <text>', 'what separates values (default: comma; .tsv: tab)')
+    .option('--skip-bad-rows', 'leave malformed rows out, and count them')
+}
+
 /** `options` without the entries that are `undefined`, which exact optional properties do not take. */
 export function given<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
@@ -125,9 +140,15 @@ export function errorText(error: unknown): string {
   return `${lines.map(printable).join('\n')}\n`
 }
 
-/** `options.testSize` as `--test-size`. */
+/** `options.testSize` as `--test-size`, and calls of readers as the options that stand for them. */
 function asTyped(text: string): string {
-  return text.replace(/\boptions\.([a-z][A-Za-z]*)/g, (_, name: string) => {
+  const options = text
+    .replace(/read(?:Csv|JsonLines)\(path, \{ skipBadRows: true \}\)/g, '--skip-bad-rows')
+    .replace(
+      /readCsv\(path, \{ delimiter: "([^"]+)" \}\)/g,
+      (_, delimiter: string) => `--delimiter ${quoted(delimiter)}`,
+    )
+  return options.replace(/\boptions\.([a-z][A-Za-z]*)/g, (_, name: string) => {
     return `--${name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
   })
 }

@@ -7,12 +7,19 @@ import { CellstateError, show } from '../errors.js'
 import { native, nativeCall } from '../native/load.js'
 import { type Prediction, TextClassifier, unusable } from '../tasks/text-classifier.js'
 import { count } from '../words.js'
-import { type CommonOptions, given, printable, type Streams, UsageError } from './options.js'
+import {
+  type CommonOptions,
+  given,
+  printable,
+  type ReadingOptions,
+  type Streams,
+  UsageError,
+} from './options.js'
 import { showStatus } from './progress/show.js'
 import { namedRows, refuseSameFile } from './rows.js'
 
 /** Options of the command as commander gives them. */
-export interface PredictCommand extends CommonOptions {
+export interface PredictCommand extends CommonOptions, ReadingOptions {
   input?: string
   text: string
   out?: string
@@ -30,11 +37,13 @@ export async function predictCommand(
   if ((options.input === undefined) === (texts.length === 0)) {
     throw new UsageError('give either one or more texts, or a file: --input reviews.csv')
   }
-  if (options.out !== undefined && options.input === undefined) {
-    throw new UsageError('--out needs a file to read: --input reviews.csv')
-  }
   const { input, out } = options
   const { signal } = streams
+  for (const option of input === undefined ? (['out', 'delimiter', 'skipBadRows'] as const) : []) {
+    if (options[option] === undefined) continue
+    const name = option === 'skipBadRows' ? '--skip-bad-rows' : `--${option}`
+    throw new UsageError(`${name} needs a file to read: --input reviews.csv`)
+  }
   if (input !== undefined && out !== undefined) {
     formatOf(out)
     refuseSameFile(out, [input, model])
@@ -45,7 +54,11 @@ export async function predictCommand(
     const rows =
       input === undefined
         ? undefined
-        : namedRows(input, { '--text': options.text }, { signal, progress, next: 'predicting' })
+        : namedRows(
+            input,
+            { '--text': options.text },
+            { signal, reading: options, progress, next: 'predicting' },
+          )
     using classifier = await TextClassifier.load(model, given({ threads: options.threads }))
     if (rows === undefined) await predictTexts(classifier, texts, options, streams)
     else if (out === undefined) await predictToOutput(classifier, rows, options, streams)

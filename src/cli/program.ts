@@ -11,6 +11,7 @@ import {
   addCommon,
   addOutput,
   addProgress,
+  addReading,
   type CommonOptions,
   errorJson,
   errorText,
@@ -181,7 +182,7 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
       new Option('--recipe <name>', 'kind of model').choices(['default', 'article']).default('default'),
     )
     .addOption(new Option('--level <level>', 'what is read').choices(['word', 'character']).default('word'))
-  addColumns(train, true)
+  addReading(addColumns(train, true))
     .option('--epochs <n>', 'how often all rows come (default: by recipe)', wholeNumber(1, 1_000_000))
     .option('--batch-size <n>', 'rows of a step (default: 32)', wholeNumber(1, 2 ** 20))
     .option('--seed <n>', 'seed of weights, dropout and order', wholeNumber(0, MOST_SEED), 36)
@@ -204,7 +205,7 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
     .description('measures loss and accuracy of a model')
     .argument('<model>', 'file that train wrote')
     .argument('<file>', 'rows with a text and a label')
-  addCommon(addColumns(evaluate, false)).action(
+  addCommon(addReading(addColumns(evaluate, false))).action(
     async (model: string, file: string, options: EvaluateCommand) => {
       const { evaluateCommand } = await import('./evaluate.js')
       await evaluateCommand(model, file, options, streams)
@@ -218,7 +219,7 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
     .argument('[texts...]', 'texts to classify')
     .option('--input <file>', 'take the texts from the rows of a file')
     .option('--text <column>', 'column of the text', 'text')
-    .option('--out <file>', 'write label and probability of every row: .csv, .tsv, .jsonl')
+  addReading(predict).option('--out <file>', 'write label and probability of every row: .csv, .tsv, .jsonl')
   addCommon(predict).action(async (model: string, texts: string[], options: PredictCommand) => {
     const { predictCommand } = await import('./predict.js')
     await predictCommand(model, texts, options, streams)

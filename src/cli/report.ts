@@ -182,18 +182,18 @@ const EXAMPLE_LENGTH = 60
  * Commands for a model.
  *
  * @param example a text as those that it was trained on.
- * @param file rows to evaluate it on. Default: no such command.
+ * @param file rows to evaluate it on, and the options that read them. Default: no such command.
  */
 export function nextCommands(
   model: string,
   example: unknown,
   program = 'cellstate',
-  file?: string,
+  file?: { path: string; options: readonly string[] },
 ): string[] {
   const path = quoted(model)
   return [
     `${program} predict ${path} ${quoted(beginning(example))}`,
-    ...(file === undefined ? [] : [`${program} evaluate ${path} ${quoted(file)}`]),
+    ...(file ? [`${program} evaluate ${[path, quoted(file.path), ...file.options].join(' ')}`] : []),
     `${program} inspect ${path}`,
   ]
 }

@@ -1,28 +1,46 @@
 /** Reads the rows of the files that a command line names. */
 import path from 'node:path'
 import { didYouMean } from '../closest.js'
-import { listed } from '../data/columns.js'
+import { likelyDelimiter, listed } from '../data/columns.js'
 import { readCsv } from '../data/csv.js'
 import { readJsonLines } from '../data/json-lines.js'
 import { nameOf, setName } from '../data/place.js'
 import { CellstateError, show } from '../errors.js'
 import { quoted } from '../shell.js'
 import { count } from '../words.js'
-import { UsageError } from './options.js'
+import { given, printable, type ReadingOptions, UsageError } from './options.js'
 import type { Progress } from './progress/show.js'
 
 /** One row of a file. */
 export type FileRow = Record<string, unknown>
 
-/** The rows of a file, read as its extension says. */
-export function readRows(file: string, signal: AbortSignal): AsyncIterable<FileRow> {
+/**
+ * The rows of a file, read as its extension says.
+ *
+ * @param onBadRow called with the error of every malformed row that `skipBadRows` leaves out.
+ */
+export function readRows(
+  file: string,
+  signal: AbortSignal,
+  { delimiter, skipBadRows = false }: ReadingOptions = {},
+  onBadRow: (error: CellstateError) => void = () => {},
+): AsyncIterable<FileRow> {
   const extension = path.extname(file).toLowerCase()
+  const settings = { signal, ...(skipBadRows && { skipBadRows, onBadRow }) }
   switch (extension) {
     case '.csv':
     case '.tsv':
-      return readCsv(file, { signal })
+      return readCsv(file, {
+        ...settings,
+        ...given({ delimiter: delimiter?.replaceAll('\\t', '\t') }),
+      })
     case '.jsonl':
-      return readJsonLines(file, { signal })
+      if (delimiter !== undefined) {
+        throw new UsageError(`--delimiter: ${file} holds objects, not values`, {
+          fix: ['leave --delimiter out'],
+        })
+      }
+      return readJsonLines(file, settings)
     default: {
       const renamed = `${file.slice(0, file.length - extension.length)}.csv`
       throw new CellstateError('ERR_UNSUPPORTED', `${file}: rows are not read from files of this kind`, {
@@ -36,6 +54,14 @@ export function readRows(file: string, signal: AbortSignal): AsyncIterable<FileR
       })
     }
   }
+}
+
+/** Options of a command line that read rows in the same way. */
+export function readingArguments({ delimiter, skipBadRows }: ReadingOptions): string[] {
+  return [
+    ...(delimiter === undefined ? [] : [`--delimiter ${quoted(delimiter)}`]),
+    ...(skipBadRows ? ['--skip-bad-rows'] : []),
+  ]
 }
 
 /** @throws UsageError if `--out` names one of the files that are read. */
@@ -52,7 +78,8 @@ export type NamedColumns = Readonly<Record<`--${string}`, string | undefined>>
 /** Who follows while rows are read. */
 export interface ReadingSettings {
   signal: AbortSignal
-  /** Says how many rows were read so far. */
+  reading: ReadingOptions
+  /** Says how many rows were read so far, and in the end how many were left out. */
   progress: Progress
   /** What is done with the rows when all of them were read: `preparing`. */
   next: string
@@ -71,14 +98,25 @@ export function namedRows(
   columns: NamedColumns,
   settings: ReadingSettings,
 ): AsyncIterable<FileRow> {
-  const rows = readRows(file, settings.signal)
-  const checked = checkedRows(rows, file, columns, settings)
+  const bad: BadRows = { count: 0 }
+  const rows = readRows(file, settings.signal, settings.reading, ({ message }) => {
+    bad.count++
+    bad.first ??= message.split('\n')[0]!
+  })
+  const checked = checkedRows(rows, bad, file, columns, settings)
   setName(checked, nameOf(rows) ?? file)
   return checked
 }
 
+/** Rows that were left out, and what is wrong with the first. */
+interface BadRows {
+  count: number
+  first?: string
+}
+
 async function* checkedRows(
   rows: AsyncIterable<FileRow>,
+  bad: BadRows,
   file: string,
   columns: NamedColumns,
   { progress, next, onRow }: ReadingSettings,
@@ -92,6 +130,10 @@ async function* checkedRows(
     onRow?.(row, total)
     yield row
   }
+  if (bad.first !== undefined) {
+    const left = bad.count === 1 ? '1 malformed row' : `${count(bad.count)} malformed rows`
+    progress.note(printable(`left out ${left}: ${bad.first}${bad.count === 1 ? '' : ', …'}\n`))
+  }
   progress.status(`${next} ${count(total)} rows of ${name}`)
 }
 
@@ -101,12 +143,17 @@ function checkColumns(row: FileRow, file: string, columns: NamedColumns): void {
   for (const [option, column] of Object.entries(columns)) {
     if (column === undefined || names.includes(column)) continue
     const near = didYouMean(column, names)
+    const delimiter = likelyDelimiter(names)
+    const separated = delimiter?.replace('\t', '\\t')
     const only = free.length === 1 ? `${option} ${quoted(free[0]!)}` : `${option} <column>`
     const cause = new CellstateError('ERR_DATA', `${file}: there is no column ${show(column)}`, {
       where: file,
       got: listed(names),
       needs: `a column ${show(column)}, or the name of another: ${option}`,
-      fix: [...(near === undefined ? [] : [near]), only],
+      fix:
+        separated === undefined
+          ? [...(near === undefined ? [] : [near]), only]
+          : [`another delimiter? --delimiter ${quoted(separated)}`],
     })
     throw new UsageError(cause.message, { cause })
   }

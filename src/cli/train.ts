@@ -5,14 +5,21 @@ import { type Rows, TextClassifier, type TextLevel, type TextRecipe } from '../t
 import type { Callback } from '../training/train.js'
 import { count } from '../words.js'
 import { type EndingSignal, endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
-import { type CommonOptions, given, type ProgressOptions, type Streams, UsageError } from './options.js'
+import {
+  type CommonOptions,
+  given,
+  type ProgressOptions,
+  type ReadingOptions,
+  type Streams,
+  UsageError,
+} from './options.js'
 import { type Progress, showProgress } from './progress/show.js'
 import { nextCommands, reportText, trainReport } from './report.js'
-import { type FileRow, namedRows, refuseSameFile } from './rows.js'
+import { type FileRow, namedRows, readingArguments, refuseSameFile } from './rows.js'
 import { loadMeasure } from './terminal.js'
 
 /** Options of the command as commander gives them. */
-export interface TrainCommand extends CommonOptions, ProgressOptions {
+export interface TrainCommand extends CommonOptions, ProgressOptions, ReadingOptions {
   text: string
   label: string
   positive?: string
@@ -30,10 +37,15 @@ export interface TrainCommand extends CommonOptions, ProgressOptions {
 /** Trains, saves, and prints what came of it. */
 export async function trainCommand(file: string, options: TrainCommand, streams: Streams): Promise<void> {
   const { classifier, seconds, example } = await trainOnFile(file, options, streams)
-  const next = nextCommands(options.out, example, streams.program, options.validation ?? file)
+  const next = nextCommands(options.out, example, streams.program, evaluated(file, options))
   const report = await trainReport(classifier, { seconds, out: options.out, next })
   classifier.dispose()
   streams.out(options.json ? `${JSON.stringify(report)}\n` : reportText(report, streams, await loadMeasure()))
+}
+
+/** The rows to evaluate the model on, and how they are read. */
+function evaluated(file: string, options: TrainCommand): { path: string; options: string[] } {
+  return { path: options.validation ?? file, options: readingArguments(options) }
 }
 
 /** What looks on while {@link trainOnFile} works. */
@@ -80,7 +92,7 @@ export async function trainOnFile(
     namedRows(
       name,
       { '--text': text, '--label': label },
-      { signal: stop.reading, progress, next: 'preparing', onRow },
+      { signal: stop.reading, reading: options, progress, next: 'preparing', onRow },
     )
   const rows = read(file, (row, count) => {
     rowCount = count
@@ -125,18 +137,19 @@ export async function trainOnFile(
 async function keepInterrupted(
   classifier: TextClassifier,
   file: string,
-  { out, validation }: TrainCommand,
+  options: TrainCommand,
   { place }: GracefulStop,
   { signal, program }: Streams,
   example: unknown,
 ): Promise<Interruption> {
+  const { out } = options
   const ending = endingSignal(signal)
   const { steps } = classifier.training!.history
   try {
     if (place === undefined) return nothingKept(ending)
     const model = `${out.replace(/\.safetensors$/, '')}.interrupted.safetensors`
     await classifier.save(model)
-    const next = nextCommands(model, example, program, validation ?? file)
+    const next = nextCommands(model, example, program, evaluated(file, options))
     const lines = [
       `stopped by ${nameOf(ending)} in epoch ${place.epoch} after step ${place.step} of ${place.steps}`,
       '',

@@ -16,8 +16,7 @@ export function requireColumn<T>(row: Readonly<Record<string, T>>, name: string,
   const fix: string[] = []
   const guess = didYouMean(name, columns)
   if (guess !== undefined) fix.push(guess)
-  const delimiter = columns.length === 1 ? /[;\t|]/.exec(columns[0]!)?.[0] : undefined
-  if (delimiter !== undefined) fix.push(`another delimiter? readCsv(path, { delimiter: ${show(delimiter)} })`)
+  fix.push(...anotherDelimiter(likelyDelimiter(columns)))
   if (fix.length === 0) fix.push('give one of the names above')
   throw new CellstateError('ERR_DATA', `${where}: there is no column ${show(name)}`, {
     where,
@@ -25,6 +24,18 @@ export function requireColumn<T>(row: Readonly<Record<string, T>>, name: string,
     needs: `a column ${show(name)}`,
     fix,
   })
+}
+
+/** What really stands between the values if there is one column whose name holds it. */
+export function likelyDelimiter(columns: readonly string[]): string | undefined {
+  return columns.length === 1 ? /[;\t|]/.exec(columns[0]!)?.[0] : undefined
+}
+
+/** A line for `fix` that asks for another delimiter, if there is one that may be meant. */
+export function anotherDelimiter(delimiter: string | undefined): string[] {
+  return delimiter === undefined
+    ? []
+    : [`another delimiter? readCsv(path, { delimiter: ${show(delimiter)} })`]
 }
 
 /** Column names in one line of at most 80 characters. */

@@ -2,7 +2,7 @@
 import { type CsvError, Parser } from 'csv-parse'
 import { checkOptions } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
-import { listed } from './columns.js'
+import { anotherDelimiter, likelyDelimiter, listed } from './columns.js'
 import { each } from './each.js'
 import { setPlace } from './place.js'
 import {
@@ -266,6 +266,7 @@ class RowParser {
         got: show(this.#snippet(start)),
         needs: `${count(names.length)}: ${listed(names)}`,
         fix: [
+          ...anotherDelimiter(likelyDelimiter(names)),
           `enclose values with ${show(this.#settings.delimiter)} or line breaks in quotes: "…"`,
           'or leave such rows out: readCsv(path, { skipBadRows: true })',
         ],
@@ -279,16 +280,16 @@ class RowParser {
     const start =
       field === 0 ? this.#rowStart() : this.#parser.info.bytes + Buffer.byteLength(this.#settings.delimiter)
     switch (error.code) {
-      case 'INVALID_OPENING_QUOTE':
-        this.#strayQuote(
-          field,
-          this.#find(start, false),
-          'a quote inside a value that does not begin with one',
-        )
+      case 'INVALID_OPENING_QUOTE': {
+        const at = this.#find(start, false)
+        this.#strayQuote(field, at, at - 1, 'a quote inside a value that does not begin with one')
         break
-      case 'CSV_INVALID_CLOSING_QUOTE':
-        this.#strayQuote(field, this.#find(start, true), 'text behind the quote that closes the value')
+      }
+      case 'CSV_INVALID_CLOSING_QUOTE': {
+        const at = this.#find(start, true)
+        this.#strayQuote(field, at, at + 1, 'text behind the quote that closes the value')
         break
+      }
       case 'CSV_QUOTE_NOT_CLOSED': {
         const where = this.#place(start, field)
         throw new CellstateError('ERR_DATA', `${where}: the quote that opens the value is never closed`, {
@@ -310,7 +311,8 @@ class RowParser {
     }
   }
 
-  #strayQuote(field: number, at: number, message: string): void {
+  /** @param beside where another delimiter would stand. */
+  #strayQuote(field: number, at: number, beside: number, message: string): void {
     this.#state.quoting = false
     this.#state.recordHasError = false
     if (this.#rowBad) return
@@ -322,6 +324,7 @@ class RowParser {
         got: show(this.#snippet(at)),
         needs: 'quotes around the whole value, quotes in it doubled: "she said ""no"""',
         fix: [
+          ...anotherDelimiter(likelyDelimiter([String.fromCharCode(this.#byte(beside) ?? 0)])),
           'double the quotes inside the value',
           'or, if quotes are ordinary characters here: readCsv(path, { quote: false })',
           'or leave such rows out: readCsv(path, { skipBadRows: true })',
