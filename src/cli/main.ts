@@ -31,6 +31,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] satisfies EndingSignal[]) {
 run(args, {
   out: text => stdout.write(text),
   err: text => stderr.write(text),
+  input: () => process.stdin,
   terminal: stderr.isTTY === true,
   get columns() {
     return (stderr.isTTY ? stderr : stdout).columns || 80

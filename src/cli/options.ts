@@ -3,12 +3,17 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type ArgumentParts, broken, CellstateError } from '../errors.js'
 import { quoted } from '../shell.js'
 
-/** Where a command writes, and what ends it. */
+/** What `process.stdin` gives. */
+export type StandardInput = AsyncIterable<string | Uint8Array> & { readonly isTTY?: boolean; destroy(): void }
+
+/** Where a command reads and writes, and what ends it. */
 export interface Streams {
   /** Standard output: results only. */
   out(text: string): void
   /** Standard error: everything else. */
   err(text: string): void
+  /** Standard input, opened at the call. Default: a terminal. */
+  input?(): StandardInput
   /** Whether standard error is a terminal. */
   readonly terminal: boolean
   /** Columns of the terminal as it is now. */

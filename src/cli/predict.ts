@@ -3,6 +3,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { requireColumn } from '../data/columns.js'
 import { placeOf } from '../data/place.js'
+import { readText } from '../data/text.js'
 import { CellstateError, show } from '../errors.js'
 import { native, nativeCall } from '../native/load.js'
 import { type Prediction, TextClassifier, unusable } from '../tasks/text-classifier.js'
@@ -12,11 +13,13 @@ import {
   given,
   printable,
   type ReadingOptions,
+  type StandardInput,
   type Streams,
   UsageError,
 } from './options.js'
 import { showStatus } from './progress/show.js'
 import { namedRows, refuseSameFile } from './rows.js'
+import { loadMeasure, type Measure } from './terminal.js'
 
 /** Options of the command as commander gives them. */
 export interface PredictCommand extends CommonOptions, ReadingOptions {
@@ -34,9 +37,6 @@ export async function predictCommand(
   options: PredictCommand,
   streams: Streams,
 ): Promise<void> {
-  if ((options.input === undefined) === (texts.length === 0)) {
-    throw new UsageError('give either one or more texts, or a file: --input reviews.csv')
-  }
   const { input, out } = options
   const { signal } = streams
   for (const option of input === undefined ? (['out', 'delimiter', 'skipBadRows'] as const) : []) {
@@ -44,6 +44,8 @@ export async function predictCommand(
     const name = option === 'skipBadRows' ? '--skip-bad-rows' : `--${option}`
     throw new UsageError(`${name} needs a file to read: --input reviews.csv`)
   }
+  const stdin = input === undefined ? standardInput(texts, streams) : undefined
+  if (stdin === undefined && (input === undefined) === (texts.length === 0)) throw nothingToRead()
   if (input !== undefined && out !== undefined) {
     formatOf(out)
     refuseSameFile(out, [input, model])
@@ -60,7 +62,8 @@ export async function predictCommand(
             { signal, reading: options, progress, next: 'predicting' },
           )
     using classifier = await TextClassifier.load(model, given({ threads: options.threads }))
-    if (rows === undefined) await predictTexts(classifier, texts, options, streams)
+    if (stdin !== undefined) await predictLines(classifier, stdin, texts.length === 0, options, streams)
+    else if (rows === undefined) await predictTexts(classifier, texts, options, streams)
     else if (out === undefined) await predictToOutput(classifier, rows, options, streams)
     else {
       const predicted = await predictToFile(classifier, rows, options, out, signal)
@@ -76,16 +79,87 @@ export async function predictCommand(
   }
 }
 
+function nothingToRead(): UsageError {
+  return new UsageError('give either one or more texts, or a file', {
+    fix: ['a file of rows: --input reviews.csv', 'or one text a line on standard input: -'],
+  })
+}
+
+/** Standard input if it is asked for by `-`, or by nothing at all where nobody types; else `undefined`. */
+function standardInput(texts: readonly string[], { input }: Streams): StandardInput | undefined {
+  if (texts.includes('-')) {
+    if (texts.length > 1) throw new UsageError('- stands for standard input: give it alone')
+    return input?.()
+  }
+  if (texts.length > 0) return undefined
+  const stdin = input?.()
+  return stdin === undefined || stdin.isTTY ? undefined : stdin
+}
+
 async function predictTexts(
   classifier: TextClassifier,
   texts: readonly string[],
   { json }: PredictCommand,
-  { out, signal }: Streams,
+  streams: Streams,
 ): Promise<void> {
-  const predictions = await classifier.predict(texts, { signal })
-  if (json) out(`${JSON.stringify(predictions.length === 1 ? predictions[0] : predictions)}\n`)
-  else
-    for (const { label, probability } of predictions) out(`${printable(label)} ${probability.toFixed(4)}\n`)
+  const predictions = await classifier.predict(texts, { signal: streams.signal })
+  const [first] = predictions
+  if (json) streams.out(`${JSON.stringify(predictions.length === 1 ? first : predictions)}\n`)
+  else if (predictions.length === 1)
+    streams.out(`${printable(first!.label)} ${first!.probability.toFixed(4)}\n`)
+  else streams.out(table(predictions, texts, classifier, streams, await loadMeasure()))
+}
+
+/** Predicts the lines of standard input, some at a time. */
+async function predictLines(
+  classifier: TextClassifier,
+  stdin: StandardInput,
+  unasked: boolean,
+  { json }: PredictCommand,
+  streams: Streams,
+): Promise<void> {
+  const { signal } = streams
+  const measure = await loadMeasure()
+  const source = {
+    path: 'standard input',
+    [Symbol.asyncIterator]: () => stdin[Symbol.asyncIterator](),
+    destroy: () => stdin.destroy(),
+  }
+  const all: Prediction[] = []
+  let texts: string[] = []
+  let total = 0
+  const predict = async (): Promise<void> => {
+    total += texts.length
+    const predictions = await classifier.predict(texts, { signal })
+    if (json) all.push(...predictions)
+    else streams.out(table(predictions, texts, classifier, streams, measure))
+    texts = []
+  }
+  for await (const text of readText(source, { signal })) {
+    texts.push(text)
+    if (texts.length === ROWS_A_PART) await predict()
+  }
+  if (texts.length > 0) await predict()
+  if (total === 0 && unasked) throw nothingToRead()
+  if (json) streams.out(`${JSON.stringify(all)}\n`)
+}
+
+/** A line a text: label, probability, and as much of the text as fits. */
+function table(
+  predictions: readonly Prediction[],
+  texts: readonly string[],
+  { labels }: TextClassifier,
+  { columns }: Streams,
+  { width, cut }: Measure,
+): string {
+  const widest = Math.max(...labels.map(label => width(printable(label))))
+  const lines = predictions.map(({ label, probability }, i) => {
+    const name = printable(label)
+    const head = `${name}${' '.repeat(widest - width(name))} ${probability.toFixed(4)}  `
+    const text = printable(texts[i]!.replace(/\s+/g, ' ').trim())
+    return `${head}${cut(text, Math.max(1, columns - width(head)))}`.trimEnd()
+  })
+  return lines.map(line => `${line}\n`).join('')
 }
 
 async function predictToOutput(

@@ -216,7 +216,7 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
     .command('predict')
     .description('predicts the classes of texts')
     .argument('<model>', 'file that train wrote')
-    .argument('[texts...]', 'texts to classify')
+    .argument('[texts...]', 'texts to classify; - or none: standard input, one a line')
     .option('--input <file>', 'take the texts from the rows of a file')
     .option('--text <column>', 'column of the text', 'text')
   addReading(predict).option('--out <file>', 'write label and probability of every row: .csv, .tsv, .jsonl')

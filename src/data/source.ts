@@ -296,7 +296,7 @@ function notUtf8(
 
 /** A name for a command: streams have none. */
 function fileName(name: string): string {
-  return name === 'stream' ? 'in.csv' : name
+  return name === 'stream' || name === 'standard input' ? 'in.csv' : name
 }
 
 function legacyEncoding(name: string): readonly string[] {

@@ -1,6 +1,7 @@
 /** Runs the command line inside the test, and as a process of its own. */
 import { spawn } from 'node:child_process'
 import { resolve } from 'node:path'
+import type { Streams } from '../../src/cli/options.js'
 import { run } from '../../src/cli/program.js'
 import type { Review } from '../reviews.js'
 
@@ -14,7 +15,11 @@ export interface Ended {
 }
 
 /** Runs the sources in this process. */
-export async function cellstate(args: string[], signal = new AbortController().signal): Promise<Ended> {
+export async function cellstate(
+  args: string[],
+  signal = new AbortController().signal,
+  more: Partial<Streams> = {},
+): Promise<Ended> {
   const text = { out: '', err: '' }
   const code = await run(args, {
     out: part => {
@@ -26,6 +31,7 @@ export async function cellstate(args: string[], signal = new AbortController().s
     terminal: false,
     columns: 80,
     signal,
+    ...more,
   })
   return { code, ...text }
 }
@@ -37,6 +43,8 @@ interface ChildOptions {
   cwd?: string
   env?: Environment
   main?: string
+  /** Standard input; default: nothing is written, and it stays open. */
+  input?: string | Buffer
   /** Called with every part of standard error. */
   onError?: (text: string, kill: (signal: NodeJS.Signals) => void) => void
 }
@@ -44,9 +52,10 @@ interface ChildOptions {
 /** Runs the built executable, without the variables of this process that change what it prints. */
 export function cellstateProcess(
   args: string[],
-  { cwd, env = {}, main = MAIN, onError = () => {} }: ChildOptions = {},
+  { cwd, env = {}, main = MAIN, input, onError = () => {} }: ChildOptions = {},
 ): Promise<Ended & { signal: NodeJS.Signals | null }> {
   const child = spawn(process.execPath, [main, ...args], { cwd, env: plainEnvironment(env) })
+  if (input !== undefined) child.stdin.end(input)
   let out = ''
   let err = ''
   child.stdout.setEncoding('utf8').on('data', part => {
