@@ -1,4 +1,5 @@
 /** `cellstate train`: from a file of labelled texts to a model file. */
+import { existsSync } from 'node:fs'
 import { native, nativeCall } from '../native/load.js'
 import { quoted } from '../shell.js'
 import { type Rows, TextClassifier, type TextLevel, type TextRecipe } from '../tasks/text-classifier.js'
@@ -9,6 +10,7 @@ import {
   type CommonOptions,
   given,
   type ProgressOptions,
+  printable,
   type ReadingOptions,
   type Streams,
   UsageError,
@@ -107,6 +109,7 @@ export async function trainOnFile(
   const looking = onlooker.callback?.(progress)
   try {
     await nativeCall(() => native().checkWritable(out))
+    const replaces = existsSync(out)
     onlooker.onBegin?.(progress)
     const classifier = await TextClassifier.train(rows, {
       text,
@@ -116,7 +119,12 @@ export async function trainOnFile(
       seed,
       validation,
       signal: stop.reading,
-      callbacks: [...(looking ? [looking] : []), ...progress.callbacks, stop.callback],
+      callbacks: [
+        ...(looking ? [looking] : []),
+        ...(replaces ? [{ onTrainBegin: () => progress.note(replacing(out)) }] : []),
+        ...progress.callbacks,
+        stop.callback,
+      ],
       ...given({ positive, epochs, batchSize, splitSeed, testSize, threads }),
     })
     if (streams.signal.aborted) {
@@ -131,6 +139,10 @@ export async function trainOnFile(
   } finally {
     progress.end()
   }
+}
+
+function replacing(out: string): string {
+  return printable(`${out} is there: it will be replaced\n`)
 }
 
 /** Saves what was trained before a signal came, beside the target; the error that says so. */

@@ -176,6 +176,22 @@ describe('the command line', () => {
     expect(result).toMatchObject({ code: 1, err: expect.stringContaining('ERR_FILE') })
   })
 
+  it('says before the training that it replaces an older model', async () => {
+    const out = join(folder, 'again.safetensors')
+    const train = ['train', csv, ...columns, '--epochs', '1', '--out', out]
+    const told = `${out} is there: it will be replaced\n`
+    expect((await cellstate(train)).err).not.toContain('replaced')
+    const { code, out: report, err } = await cellstate(train)
+    expect(code).toBe(0)
+    expect(err.startsWith(told)).toBe(true)
+    expect(report).not.toContain('is there')
+    const lines = (await cellstate([...train, '--progress', 'json'])).err.trimEnd().split('\n')
+    expect(lines.map(line => JSON.parse(line))).toContainEqual({ event: 'note', text: told.trimEnd() })
+    expect((await cellstate([...train, '--quiet'])).err).toBe('')
+    const missing = join(folder, 'missing.csv')
+    expect((await cellstate(['train', missing, '--out', out])).err).not.toContain('replaced')
+  })
+
   it('does not replace the rows by the model', async () => {
     const before = readFileSync(csv, 'utf8')
     expect(await cellstate(['train', csv, ...columns, '--out', csv])).toMatchObject({ code: 2 })

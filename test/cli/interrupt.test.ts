@@ -107,8 +107,9 @@ describe.skipIf(NO_TERMINAL)(
         send: { pattern: '← best', keys: '\\x03' },
       })
       expect(code).toBe(130)
-      expect(lines[0]).toContain('val_acc')
-      expect(lines[1]).toMatch(/^ +1\/100000 /)
+      expect(lines[0]).toBe('model.safetensors is there: it will be replaced')
+      expect(lines[1]).toContain('val_acc')
+      expect(lines[2]).toMatch(/^ +1\/100000 /)
       expect(lines.filter(line => /[━─]/.test(line))).toEqual([])
       expect(lines.join('\n')).toContain('cellstate: stopped by Ctrl-C in epoch')
       expect(existsSync(join(cwd, 'model.interrupted.safetensors'))).toBe(true)

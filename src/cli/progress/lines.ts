@@ -25,7 +25,7 @@ export function jsonLines({ streams: { err }, validationRows }: ProgressSettings
   return {
     callbacks: [estimate, callback],
     status: text => line('status', { text: typeof text === 'string' ? text : text() }),
-    note: text => line('note', { text }),
+    note: text => line('note', { text: text.trimEnd() }),
     end() {},
   }
 }
