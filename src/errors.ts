@@ -37,6 +37,8 @@ export interface ErrorDetails {
 /** Columns of a message; longer lines are broken, except those that mend something: they may be commands. */
 const COLUMNS = 100
 const MARGIN = ' '.repeat(10)
+/** More ways to mend something nobody reads; a length may be a lie. */
+const MOST_FIXES = 100
 
 /** `first` and below it the details, each with its name. */
 function compose(first: string, { got, needs, why, fix = [] }: ErrorDetails): string {
@@ -75,8 +77,8 @@ function checkDetails(code: ErrorCode, message: string, details: ErrorDetails): 
     if (text !== undefined && typeof text !== 'string')
       throw argumentTypeError(`details.${name}`, 'a string', text)
   }
-  if (!Array.isArray(fix) || !fix.every(line => typeof line === 'string')) {
-    throw argumentTypeError('details.fix', 'an array of strings', fix)
+  if (!Array.isArray(fix) || !(fix.length <= MOST_FIXES) || !fix.every(line => typeof line === 'string')) {
+    throw argumentTypeError('details.fix', `an array of at most ${MOST_FIXES} strings`, fix)
   }
 }
 

@@ -93,6 +93,9 @@ describe('CellstateError', () => {
       [make('a', { where: [] }), 'details.where'],
       [make('a', { fix: 'b' }), 'details.fix'],
       [make('a', { fix: [5] }), 'details.fix'],
+      [make('a', { fix: Array(2 ** 32 - 1) }), 'details.fix'],
+      [make('a', { fix: new Proxy([], { get: () => Number.POSITIVE_INFINITY }) }), 'details.fix'],
+      [make('a', { fix: new Proxy([], { get: () => Number.NaN }) }), 'details.fix'],
       [() => new CellstateError('ERR_ELSE' as never, 'a'), 'code'],
       [() => new CellstateError(Symbol('s') as never, 'a'), 'code'],
     ] as const) {
