@@ -41,7 +41,7 @@ const HEADING = 12
 export async function inspectCommand(file: string, options: CommonOptions, streams: Streams): Promise<void> {
   using model = await loadModel(file, given({ threads: options.threads }))
   const isClassifier = TEXT_DOCUMENTS.every(name => Object.hasOwn(model.documents, name))
-  const classifier = isClassifier ? TextClassifier.of(model, file) : undefined
+  const classifier = isClassifier ? await TextClassifier.of(model, file) : undefined
   const inspection = await inspect(file, model, classifier)
   if (options.json) streams.out(`${JSON.stringify(inspection)}\n`)
   else streams.out(inspectionText(inspection, model, await loadMeasure(), streams))

@@ -372,8 +372,8 @@ export class TextClassifier<Label extends string = string> {
       tokenizer.addText(clean(example.text, cleaning))
       await pace.turn()
     }
+    await tokenizer.prepare(signal)
     const vocabulary = Math.min(recipe.numWords, tokenizer.wordIndex.size + 1)
-    await pace.turn()
     const model = sequential(
       recipe.layers(recipe.fullVocabulary ? recipe.numWords : vocabulary, labels.length),
       { seed, threads: options.threads, simd: options.simd },
@@ -459,7 +459,7 @@ export class TextClassifier<Label extends string = string> {
   ): Promise<TextClassifier<Label>> {
     checkName('path', path)
     checkOptions('options', options, ['threads', 'simd'])
-    return TextClassifier.of<Label>(await loadModel(path, options), path)
+    return await TextClassifier.of<Label>(await loadModel(path, options), path)
   }
 
   /**
@@ -468,11 +468,11 @@ export class TextClassifier<Label extends string = string> {
    * @param path the file that the model was loaded from.
    * @throws CellstateError `ERR_MODEL_FILE` if it is none; the model is then disposed.
    */
-  static of<Label extends string>(model: Model, path: string): TextClassifier<Label> {
+  static async of<Label extends string>(model: Model, path: string): Promise<TextClassifier<Label>> {
     try {
       const document = readDocument(path, model.documents)
       const labels = readLabels<Label>(path, model)
-      const tokenizer = readTokenizer(path, model)
+      const tokenizer = await readTokenizer(path, model)
       const card = readCard(path, model.documents)
       return new TextClassifier<Label>(model, tokenizer, labels, document, document.columns, card)
     } catch (error) {
@@ -555,7 +555,7 @@ export class TextClassifier<Label extends string = string> {
     await this.model.save(path, {
       labels: JSON.stringify(this.labels),
       text: JSON.stringify(this.#document),
-      tokenizer: JSON.stringify(this.tokenizer),
+      tokenizer: await this.tokenizer.toText(),
       ...(this.card && { card: JSON.stringify(this.card) }),
     })
   }
@@ -898,12 +898,12 @@ function readLabels<Label extends string>(path: string, model: Model): Label[] {
   return labels as Label[]
 }
 
-function readTokenizer(path: string, model: Model): Tokenizer {
-  const json = readJson(path, model.documents, 'tokenizer')
+async function readTokenizer(path: string, model: Model): Promise<Tokenizer> {
+  const text = requireDocument(path, model.documents, 'tokenizer')
   const [first] = model.description
   let tokenizer: Tokenizer
   try {
-    tokenizer = Tokenizer.fromJSON(json as object)
+    tokenizer = await Tokenizer.read(text)
   } catch (cause) {
     throw notAClassifier(path, 'tokenizer', cause)
   }
@@ -912,9 +912,14 @@ function readTokenizer(path: string, model: Model): Tokenizer {
   return tokenizer
 }
 
-function readJson(path: string, documents: Readonly<Record<string, string>>, name: string): unknown {
+function requireDocument(path: string, documents: Readonly<Record<string, string>>, name: string): string {
   const text = Object.hasOwn(documents, name) ? documents[name] : undefined
   if (text === undefined) throw notAClassifier(path, name)
+  return text
+}
+
+function readJson(path: string, documents: Readonly<Record<string, string>>, name: string): unknown {
+  const text = requireDocument(path, documents, name)
   try {
     return JSON.parse(text)
   } catch (cause) {

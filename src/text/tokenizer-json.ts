@@ -1,5 +1,6 @@
 /** Writes and reads the JSON form that the `Tokenizer` of Keras is saved in. */
 import { CellstateError, show } from '../errors.js'
+import { type Pieces, pieces } from '../pace.js'
 
 /** What `to_json()` of Keras writes: five maps are JSON texts inside the JSON. */
 export interface TokenizerJson {
@@ -35,13 +36,13 @@ export function isCount(value: unknown, most: number): value is number {
 }
 
 /** `json.dumps` of Python: ASCII only, `", "` and `": "`, integer keys as strings. */
-export function pythonJson(map: ReadonlyMap<string | number, string | number>): string {
-  let entries = ''
-  for (const [key, value] of map) {
+export function* pythonJson(map: ReadonlyMap<string | number, string | number>): Pieces<string> {
+  const entries: string[] = []
+  yield* pieces(map, ([key, value]) => {
     const name = typeof key === 'number' ? `"${key}"` : asciiString(key)
-    entries += `${entries === '' ? '' : ', '}${name}: ${typeof value === 'number' ? value : asciiString(value)}`
-  }
-  return `{${entries}}`
+    entries.push(`${name}: ${typeof value === 'number' ? value : asciiString(value)}`)
+  })
+  return `{${entries.join(', ')}}`
 }
 
 function asciiString(text: string): string {
@@ -70,6 +71,8 @@ export interface SavedTokenizer {
   wordDocs: Map<string, number>
 }
 
+/** Some tenths of a millisecond. */
+const ENTRIES_A_PIECE = 512
 const FIELDS: ReadonlySet<string> = new Set([
   'num_words',
   'filters',
@@ -104,7 +107,7 @@ function bad(field: string | undefined, needs: string, value: unknown, cause?: u
  *
  * @throws CellstateError `ERR_DATA` that names the field.
  */
-export function parseTokenizerJson(json: string | object): SavedTokenizer {
+export function* parseTokenizerJson(json: string | object): Pieces<SavedTokenizer> {
   const value = typeof json === 'string' ? parseJson(json) : json
   if (!isRecord(value)) throw bad(undefined, 'an object with class_name and config', value)
   if (value.class_name !== 'Tokenizer') throw bad('class_name', '"Tokenizer"', value.class_name)
@@ -139,22 +142,22 @@ export function parseTokenizerJson(json: string | object): SavedTokenizer {
 
   const words = (key: 'word_counts' | 'word_docs' | 'word_index', least: number, most: number) =>
     readMap(config, key, 'a whole number', v => (isCount(v, most) && v >= least ? v : undefined))
-  const wordCounts = words('word_counts', 1, Number.MAX_SAFE_INTEGER)
-  const wordDocs = words('word_docs', 1, Number.MAX_SAFE_INTEGER)
-  for (const word of wordDocs.keys()) {
+  const wordCounts = yield* words('word_counts', 1, Number.MAX_SAFE_INTEGER)
+  const wordDocs = yield* words('word_docs', 1, Number.MAX_SAFE_INTEGER)
+  yield* pieces(wordDocs.keys(), word => {
     if (!wordCounts.has(word)) throw bad('config.word_docs', 'the words of word_counts', word)
-  }
-  const wordIndex = words('word_index', 0, MOST_ID)
+  })
+  const wordIndex = yield* words('word_index', 0, MOST_ID)
   if (oovToken !== null && wordIndex.size > 0 && !wordIndex.has(oovToken)) {
     throw bad('config.word_index', `an entry for oov_token ${show(oovToken)}`, undefined)
   }
-  const indexDocs = byId(
+  const indexDocs = yield* byId(
     'index_docs',
-    readMap(config, 'index_docs', 'a whole number from 0', v => (isNumber(v) ? v : undefined)),
+    yield* readMap(config, 'index_docs', 'a whole number from 0', v => (isNumber(v) ? v : undefined)),
   )
-  const indexWord = byId(
+  const indexWord = yield* byId(
     'index_word',
-    readMap(config, 'index_word', 'a string', v => (isText(v) ? v : undefined)),
+    yield* readMap(config, 'index_word', 'a string', v => (isText(v) ? v : undefined)),
   )
   return {
     options: {
@@ -178,25 +181,25 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function byId<T>(key: string, map: Map<string, T>): Map<number, T> {
+function* byId<T>(key: string, map: Map<string, T>): Pieces<Map<number, T>> {
   const ids = new Map<number, T>()
-  for (const [text, value] of map) {
+  yield* pieces(map, ([text, value]) => {
     const id = Number(text)
     if (!/^(?:0|[1-9][0-9]{0,9})$/.test(text) || id > MOST_ID) {
       throw bad(`config.${key}`, 'ids from 0 to 2147483647 as keys', text)
     }
     ids.set(id, value)
-  }
+  })
   return ids
 }
 
 /** The flat object in the JSON text `config[key]`, in its own order: `JSON.parse` would move keys like "2010". */
-function readMap<T extends string | number>(
+function* readMap<T extends string | number>(
   config: Record<string, unknown>,
   key: string,
   needs: string,
   check: (value: unknown) => T | undefined,
-): Map<string, T> {
+): Pieces<Map<string, T>> {
   const field = `config.${key}`
   const json = Object.hasOwn(config, key) ? config[key] : undefined
   if (typeof json !== 'string') throw bad(field, 'a JSON text of an object', json)
@@ -223,6 +226,7 @@ function readMap<T extends string | number>(
   skip('{')
   while (json[at] !== '}') {
     if (map.size > 0) skip(',')
+    if (map.size % ENTRIES_A_PIECE === 0) yield
     if (map.size === MOST_SAVED_WORDS) throw bad(field, `at most ${MOST_SAVED_WORDS} entries`, 'more')
     if (json[at] !== '"') throw malformed()
     const name = scalar() as string

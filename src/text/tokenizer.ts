@@ -1,6 +1,7 @@
 /** Turns texts into word or character ids exactly as the `Tokenizer` of Keras does. */
 import { checkBoolean, checkInteger, checkOptions, isIterable } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
+import { atOnce, inTurns, type Pieces, pieces } from '../pace.js'
 import { allocate } from './allocate.js'
 import {
   DEFAULT_FILTERS,
@@ -153,13 +154,13 @@ export class Tokenizer {
 
   /** How often every word came, in the order of first appearance. */
   get wordCounts(): ReadonlyMap<string, number> {
-    this.#wordCounts ??= this.#usageMap('count')
+    this.#wordCounts ??= atOnce(this.#usageMap('count'))
     return this.#wordCounts
   }
 
   /** In how many texts every word came. Order of first appearance; in Keras the order is random. */
   get wordDocs(): ReadonlyMap<string, number> {
-    this.#wordDocs ??= this.#usageMap('documents')
+    this.#wordDocs ??= atOnce(this.#usageMap('documents'))
     return this.#wordDocs
   }
 
@@ -330,7 +331,47 @@ export class Tokenizer {
    * @throws CellstateError `ERR_DATA` above 1,000,000 different words, which {@link Tokenizer.fromJSON} refuses.
    */
   toJSON(): TokenizerJson {
-    const { wordIndex, indexWord, indexDocs } = this.#indexed()
+    return atOnce(this.#toJSON())
+  }
+
+  /**
+   * The text of `JSON.stringify(tokenizer)`, written with turns for the event loop. No text may be added meanwhile.
+   *
+   * @internal
+   */
+  async toText(): Promise<string> {
+    return await inTurns(this.#toText())
+  }
+
+  /**
+   * Assigns the ids, with turns for the event loop. No text may be added meanwhile.
+   *
+   * @internal
+   */
+  async prepare(signal: AbortSignal | undefined): Promise<void> {
+    await inTurns(this.#prepare(), signal)
+  }
+
+  *#prepare(): Pieces<void> {
+    this.#index ??= yield* this.#makeIndex()
+    this.#encoder ??= yield* this.#makeEncoder()
+  }
+
+  *#toText(): Pieces<string> {
+    const { class_name, config } = yield* this.#toJSON()
+    const fields: string[] = []
+    for (const [name, value] of Object.entries(config)) {
+      fields.push(`${JSON.stringify(name)}:${JSON.stringify(value)}`)
+      yield
+    }
+    return `{"class_name":${JSON.stringify(class_name)},"config":{${fields.join(',')}}}`
+  }
+
+  *#toJSON(): Pieces<TokenizerJson> {
+    this.#index ??= yield* this.#makeIndex()
+    this.#wordCounts ??= yield* this.#usageMap('count')
+    this.#wordDocs ??= yield* this.#usageMap('documents')
+    const { wordIndex, indexWord, indexDocs } = this.#index
     const words = Math.max(wordIndex.size, indexWord.size, this.#usage.size)
     if (words > MOST_SAVED_WORDS) {
       throw new CellstateError(
@@ -354,11 +395,11 @@ export class Tokenizer {
         char_level: this.charLevel,
         oov_token: this.oovToken ?? null,
         document_count: this.#documentCount,
-        word_counts: pythonJson(this.wordCounts),
-        word_docs: pythonJson(this.wordDocs),
-        index_docs: pythonJson(indexDocs),
-        index_word: pythonJson(indexWord),
-        word_index: pythonJson(wordIndex),
+        word_counts: yield* pythonJson(this.#wordCounts),
+        word_docs: yield* pythonJson(this.#wordDocs),
+        index_docs: yield* pythonJson(indexDocs),
+        index_word: yield* pythonJson(indexWord),
+        word_index: yield* pythonJson(wordIndex),
       },
     }
   }
@@ -378,13 +419,26 @@ export class Tokenizer {
     if (typeof json !== 'string' && (typeof json !== 'object' || json === null)) {
       throw argumentTypeError('json', 'a JSON text or an object', json)
     }
-    const config = parseTokenizerJson(json)
+    return atOnce(Tokenizer.#fromJSON(json))
+  }
+
+  /**
+   * {@link Tokenizer.fromJSON} with turns for the event loop.
+   *
+   * @internal
+   */
+  static async read(json: string): Promise<Tokenizer> {
+    return await inTurns(Tokenizer.#fromJSON(json))
+  }
+
+  static *#fromJSON(json: string | object): Pieces<Tokenizer> {
+    const config = yield* parseTokenizerJson(json)
     const tokenizer = new Tokenizer(config.options)
     tokenizer.#documentCount = config.documentCount
-    for (const [word, count] of config.wordCounts) {
-      tokenizer.#usage.set(word, { count, documents: config.wordDocs.get(word) ?? 0, lastDocument: -1 })
-    }
-    const { wordIndex, indexWord, indexDocs } = config
+    const { wordCounts, wordDocs, wordIndex, indexWord, indexDocs } = config
+    yield* pieces(wordCounts, ([word, count]) => {
+      tokenizer.#usage.set(word, { count, documents: wordDocs.get(word) ?? 0, lastDocument: -1 })
+    })
     tokenizer.#index = { wordIndex, indexWord, indexDocs }
     return tokenizer
   }
@@ -421,7 +475,7 @@ export class Tokenizer {
   }
 
   #encode(text: TokenizerInput, path: string): number[] {
-    this.#encoder ??= this.#makeEncoder()
+    this.#encoder ??= atOnce(this.#makeEncoder())
     const { ids, oov } = this.#encoder
     const sequence: number[] = []
     for (const word of this.#items(text, path)) {
@@ -444,35 +498,53 @@ export class Tokenizer {
   }
 
   #indexed(): Index {
-    this.#index ??= this.#makeIndex()
+    this.#index ??= atOnce(this.#makeIndex())
     return this.#index
   }
 
-  #makeIndex(): Index {
+  *#makeIndex(): Pieces<Index> {
     const wordIndex = new Map<string, number>()
     const indexWord = new Map<number, string>()
     const indexDocs = new Map<number, number>()
     if (this.#documentCount === 0) return { wordIndex, indexWord, indexDocs }
+    const byCount = new Map<number, string[]>()
+    yield* pieces(this.#usage, ([word, { count }]) => {
+      const words = byCount.get(count)
+      if (words === undefined) byCount.set(count, [word])
+      else words.push(word)
+    })
     let id = 0
     if (this.oovToken !== undefined) wordIndex.set(this.oovToken, ++id)
-    const byCount = [...this.#usage].sort(([, a], [, b]) => b.count - a.count)
-    for (const [word] of byCount) wordIndex.set(word, ++id)
-    for (const [word, index] of wordIndex) indexWord.set(index, word)
-    for (const [word, { documents }] of this.#usage) indexDocs.set(wordIndex.get(word)!, documents)
+    for (const count of [...byCount.keys()].sort((a, b) => b - a)) {
+      yield* pieces(byCount.get(count)!, word => {
+        wordIndex.set(word, ++id)
+      })
+    }
+    yield* pieces(wordIndex, ([word, index]) => {
+      indexWord.set(index, word)
+    })
+    yield* pieces(this.#usage, ([word, { documents }]) => {
+      indexDocs.set(wordIndex.get(word)!, documents)
+    })
     return { wordIndex, indexWord, indexDocs }
   }
 
-  #makeEncoder(): Encoder {
-    const { wordIndex } = this.#indexed()
+  *#makeEncoder(): Pieces<Encoder> {
+    this.#index ??= yield* this.#makeIndex()
+    const { wordIndex } = this.#index
     if (this.#documentCount === 0 && wordIndex.size === 0) throw unread('no word has an id')
     const ids = new Map<string, number>()
-    for (const [word, id] of wordIndex) if (!this.numWords || id < this.numWords) ids.set(word, id)
+    yield* pieces(wordIndex, ([word, id]) => {
+      if (!this.numWords || id < this.numWords) ids.set(word, id)
+    })
     return { ids, oov: this.oovToken === undefined ? undefined : wordIndex.get(this.oovToken) }
   }
 
-  #usageMap(key: 'count' | 'documents'): Map<string, number> {
+  *#usageMap(key: 'count' | 'documents'): Pieces<Map<string, number>> {
     const map = new Map<string, number>()
-    for (const [word, usage] of this.#usage) if (usage[key] > 0) map.set(word, usage[key])
+    yield* pieces(this.#usage, ([word, usage]) => {
+      if (usage[key] > 0) map.set(word, usage[key])
+    })
     return map
   }
 }

@@ -4,6 +4,7 @@ import { describe, expect, expectTypeOf, it } from 'vitest'
 import { readCsv } from '../../src/data/csv.js'
 import { loadModel } from '../../src/model/model.js'
 import { TextClassifier } from '../../src/tasks/text-classifier.js'
+import { heldShare } from '../held.js'
 import { type Review, reviews, temporaryFolder } from '../reviews.js'
 
 const folder = temporaryFolder()
@@ -33,6 +34,29 @@ describe('TextClassifier', () => {
     const texts = ['awful place', '', 'words that nobody knows', 'a great table']
     expect(await loaded.predict(texts)).toEqual(await classifier.predict(texts))
     expect(await loaded.predict('the food was great')).toEqual(prediction)
+  })
+
+  it('lets the event loop take its turns while it saves and loads many words', async () => {
+    const rows = Array.from({ length: 1000 }, (_, row) => ({
+      text: Array.from({ length: 35 }, (_, i) => `w${35 * row + i}é`).join(' '),
+      label: String(row % 2),
+    }))
+    const classifier = await TextClassifier.train(rows, {
+      text: 'text',
+      label: 'label',
+      testSize: 0,
+      recipe: 'article',
+    })
+    expect(classifier.tokenizer.wordIndex.size).toBe(35_000)
+    const path = join(folder, 'words.safetensors')
+    expect(await heldShare(() => classifier.save(path))).toBeLessThan(0.4)
+    let again!: TextClassifier
+    const load = async (): Promise<void> => {
+      again = await TextClassifier.load(path)
+    }
+    expect(await heldShare(load)).toBeLessThan(0.4)
+    expect(again.tokenizer).toEqual(classifier.tokenizer)
+    expect(again.model.documents.tokenizer).toBe(JSON.stringify(classifier.tokenizer))
   })
 
   it('learns the same from an array, a generator, an async generator and a file', async () => {

@@ -12,6 +12,7 @@ import {
   type TokenizerOptions,
 } from '../../src/text/tokenizer.js'
 import type { TokenizerJson } from '../../src/text/tokenizer-json.js'
+import { turnsDuring } from '../data/reading.js'
 import { golden, hasSharedData, numbersIn, sha256, sharedData, thrownBy, words32 } from '../golden/golden.js'
 
 interface KerasOptions {
@@ -533,4 +534,39 @@ it('the golden file of this package is ASCII, so that every reader agrees on it'
   expect(readFileSync(new URL('../golden/cellstate-tokenizer.json', import.meta.url), 'latin1')).toMatch(
     /^[\n -~]+$/,
   )
+})
+
+describe('a tokenizer of many words', () => {
+  const many = (): Tokenizer => {
+    const tokenizer = new Tokenizer({ numWords: 50_000, oovToken: '<unknown>' })
+    for (let i = 0; i < 200_000; i += 20)
+      tokenizer.addText(Array.from({ length: 20 }, (_, j) => `w${((i + j) * 7) % 100_003}`).join(' '))
+    return tokenizer
+  }
+
+  it('has the same ids whether it was prepared in turns or not', async () => {
+    const [prepared, lazy] = [many(), many()]
+    expect(await turnsDuring(() => prepared.prepare(undefined))).toBeGreaterThan(5)
+    expect([...prepared.wordIndex]).toEqual([...lazy.wordIndex])
+    expect(prepared.encode('w7 w14 nothing')).toEqual(lazy.encode('w7 w14 nothing'))
+    const controller = new AbortController()
+    controller.abort(new Error('enough'))
+    await expect(many().prepare(controller.signal)).rejects.toThrow('enough')
+  })
+
+  it('is written and read in turns as at once', async () => {
+    const tokenizer = many()
+    let text = ''
+    const write = async (): Promise<void> => {
+      text = await tokenizer.toText()
+    }
+    expect(await turnsDuring(write)).toBeGreaterThan(5)
+    expect(text).toBe(JSON.stringify(tokenizer))
+    let read!: Tokenizer
+    const load = async (): Promise<void> => {
+      read = await Tokenizer.read(text)
+    }
+    expect(await turnsDuring(load)).toBeGreaterThan(5)
+    expect(JSON.stringify(read)).toBe(text)
+  })
 })
