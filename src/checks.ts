@@ -4,20 +4,25 @@ import { didYouMean } from './closest.js'
 import { argumentError, argumentRangeError, argumentTypeError, cut, show } from './errors.js'
 
 /**
- * `options` if it is an object with no other keys than `keys`.
+ * `options` if it is an object with no other keys than `keys`, none of them null but `nullable` ones.
  *
- * @throws TypeError that names the unknown key and the ones close to it.
+ * @throws TypeError that names the unknown key and the ones close to it, or the one that is null.
  */
 export function checkOptions<T extends object>(
   path: string,
   options: T,
   keys: readonly (keyof T & string)[],
+  nullable: readonly (keyof T & string)[] = [],
 ): T {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw argumentTypeError(path, 'an object', options)
   }
   for (const key of Object.keys(options)) {
-    if ((keys as readonly string[]).includes(key)) continue
+    if ((keys as readonly string[]).includes(key)) {
+      const known = key as keyof T & string
+      if (nullable.includes(known) || options[known] !== null) continue
+      throw argumentTypeError(`${path}.${key}`, 'a value', null, ['give one, or leave it out'])
+    }
     const where = `${path}.${cut(key, 64)}`
     const needs = `one of ${keys.join(', ')}`
     const guess = didYouMean(key, keys)

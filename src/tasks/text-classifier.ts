@@ -356,9 +356,10 @@ export class TextClassifier<Label extends string = string> {
         : undefined
     const pick = (indices: Uint32Array): Labelled[] => Array.from(indices, index => examples[index]!)
     const training = split ? pick(split.train) : examples
-    const validation = options.validation
-      ? await collect(options.validation, columns, signal, 'validation')
-      : split && pick(split.test)
+    const validation =
+      options.validation === undefined
+        ? split && pick(split.test)
+        : await collect(options.validation, columns, signal, 'validation')
     const labels = classesOf(examples, columns, nameOf(rows))
 
     const cleaning = level === 'character' && recipe.clean === 'words' ? 'unicode' : recipe.clean

@@ -111,7 +111,7 @@ export class Tokenizer {
    *   message names the option.
    */
   constructor(options: TokenizerOptions = {}) {
-    checkOptions('options', options, OPTIONS)
+    checkOptions('options', options, OPTIONS, ['filters'])
     const {
       numWords,
       filters = DEFAULT_FILTERS,

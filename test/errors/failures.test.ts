@@ -405,7 +405,10 @@ describe('a layer', () => {
       { kind: 'lstm', units: '10' },
       'layers[2].units must be a number, got "10"\n\n  fix     without quotes: 10',
     ],
-    [{ kind: 'lstm', units: null }, 'layers[2].units must be a number, got null'],
+    [
+      { kind: 'lstm', units: null },
+      'layers[2].units must be a value, got null\n\n  fix     give one, or leave it out',
+    ],
     [{ kind: 'lstm', units: Number.NaN }, 'layers[2].units must be a whole number from 1 to 65536, got NaN'],
     [
       { kind: 'lstm', units: 2, dropout: Number.NaN },

@@ -347,7 +347,7 @@ describe('Tokenizer', () => {
       () => new Tokenizer({ filters: 1 as never }),
     ],
     ['TypeError: options.lower must be a boolean, got 1', () => new Tokenizer({ lower: 1 as never })],
-    ['TypeError: options.split must be a string, got null', () => new Tokenizer({ split: null as never })],
+    ['TypeError: options.split must be a string, got 5', () => new Tokenizer({ split: 5 as never })],
     [
       'RangeError: options.split must be at least one character (or set charLevel), got ""',
       () => new Tokenizer({ split: '' }),

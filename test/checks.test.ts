@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest'
+import * as cellstate from '../src/index.js'
+import { failure } from './errors/cases.js'
+import { examples, reviews } from './reviews.js'
+
+const { adam, adamW, dense, embedding, input, lstm, oneCycle, sequential, Tokenizer } = cellstate
+
+type Call = (options: object) => unknown
+
+const LOSS = { loss: 'categoricalCrossentropy' }
+const words = (...layers: unknown[]): cellstate.Model =>
+  sequential([embedding({ inputDim: 12, outputDim: 2 }), ...(layers as cellstate.Layer[])])
+const classifier = (): cellstate.Model =>
+  words(lstm({ units: 2 }), dense({ units: 2, activation: 'softmax' }))
+
+/** Functions with options, and the names of options that are numbers, booleans or one of a few words. */
+const CALLS: [name: string, call: Call, options: string][] = [
+  [
+    'TextClassifier.train',
+    options =>
+      cellstate.TextClassifier.train(reviews(20), { text: 'text', label: 'stars', epochs: 1, ...options }),
+    'recipe level validation testSize seed splitSeed epochs batchSize baseline signal callbacks threads',
+  ],
+  [
+    'train',
+    options => cellstate.train(classifier(), examples(8), { ...LOSS, ...options } as never),
+    'loss optimizer batchSize epochs validation metrics callbacks signal',
+  ],
+  ['sequential', options => sequential([input({ features: 1 })], options), 'seed threads simd'],
+  [
+    'lstm',
+    options => words(lstm({ units: 2, ...options })),
+    'units dropout recurrentDropout returnSequences trainable',
+  ],
+  [
+    'embedding',
+    options => embedding({ inputDim: 3, outputDim: 2, ...options }),
+    'inputDim outputDim dropout',
+  ],
+  ['dense', options => dense({ units: 2, ...options }), 'units activation trainable'],
+  ['adam', options => adam(options), 'learningRate beta1 beta2 epsilon globalClipNorm'],
+  ['adamW', options => adamW(options), 'learningRate weightDecay'],
+  ['oneCycle', options => oneCycle({ maximum: 1, ...options }), 'maximum warmup initialDivisor finalDivisor'],
+  [
+    'readCsv',
+    options => cellstate.readCsv('a.csv', options),
+    'columns header quote signal maxRecordSize skipBadRows onBadRow',
+  ],
+  [
+    'trainTestSplit',
+    options => cellstate.trainTestSplit([1, 2], options),
+    'testSize trainSize shuffle seed stratify',
+  ],
+  ['new Tokenizer', options => new Tokenizer(options), 'numWords lower charLevel'],
+  [
+    'padSequences',
+    options => cellstate.padSequences([[1]], options),
+    'maxlen dtype padding truncating value',
+  ],
+  ['cleanText', options => cellstate.cleanText('a', options), 'style splitIdeographs'],
+]
+
+const TABLE = CALLS.flatMap(([name, call, options]) =>
+  options.split(' ').map(option => [name, option, call] as const),
+)
+
+describe('an option that is null, a text, NaN or misspelt is refused with its path', () => {
+  it.each(TABLE)('%s: %s', async (_, option, call) => {
+    for (const value of [null, '10', Number.NaN]) {
+      const error = await failure(() => call({ [option]: value }))
+      expect(error?.code, String(value)).toBe('ERR_ARGUMENT')
+      expect(error?.message).not.toContain('is not an option')
+      expect(error?.where, String(value)).toMatch(new RegExp(`\\b${option}$|^(samples|validation)\\b`))
+    }
+    expect(await failure(() => call({ [`${option}x`]: 1 }))).toMatchObject({
+      code: 'ERR_ARGUMENT',
+      where: expect.stringMatching(new RegExp(`\\b${option}x$`)),
+    })
+  })
+})
