@@ -37,7 +37,7 @@ export interface Measure {
   width(text: string): number
   /** `text`, or as much of it as fits into `columns`, with `…` at its end. */
   cut(text: string, columns: number): string
-  /** `text` in lines of at most `columns`, folded between words; all but the first begin with `indent` spaces. */
+  /** `text` in lines of at most `columns`, folded between words, never before `%`; all but the first begin with `indent` spaces. */
   wrap(text: string, columns: number, indent?: number): string
 }
 
@@ -54,7 +54,7 @@ export async function loadMeasure(): Promise<Measure> {
     cut,
     wrap(text, columns, indent = 0) {
       const lines: string[] = []
-      for (const word of text.split(' ')) {
+      for (const word of text.split(/ (?!%)/)) {
         const last = lines.at(-1)
         const room = columns - (lines.length > 1 ? indent : 0)
         if (last === undefined || (last !== '' && width(last) + 1 + width(word) > room)) lines.push(word)

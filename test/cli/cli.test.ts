@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { reviews, temporaryFolder } from '../reviews.js'
-import { asCsv, cellstate } from './run.js'
+import { asCsv, cellstate, cellstateProcess } from './run.js'
 
 const folder = temporaryFolder()
 const csv = join(folder, 'reviews.csv')
@@ -162,6 +162,25 @@ describe('the command line', () => {
     }
     const aborted = await cellstate(['train', csv, ...columns, '--json'], AbortSignal.abort())
     expect(JSON.parse(aborted.out)).toMatchObject({ error: { code: 'ERR_ABORTED', kept: null } })
+  })
+
+  it('writes no control characters where there is no terminal, and a line an epoch', async () => {
+    const train = ['train', csv, ...columns, '--epochs', '3', '--out', join(folder, 'piped.safetensors')]
+    const trained = await cellstateProcess(train, { env: { TERM: 'xterm-256color' } })
+    for (const { code, out, err } of [
+      trained,
+      await cellstateProcess(['doctor']),
+      await cellstateProcess([]),
+    ]) {
+      expect(code).toBe(0)
+      expect(out + err).not.toMatch(/(?!\n)\p{Cc}/u)
+    }
+    expect(
+      trained.err
+        .trimEnd()
+        .split('\n')
+        .map(line => line.slice(0, 9)),
+    ).toEqual(['epoch=1/3', 'epoch=2/3', 'epoch=3/3'])
   })
 
   it('writes nothing but errors to standard error with --quiet', async () => {

@@ -96,6 +96,17 @@ describe('cellstate doctor', () => {
     expect(readdirSync(cwd)).toEqual([])
   })
 
+  it('takes at most two seconds', async () => {
+    const cwd = mkdtempSync(join(root, 'fine-'))
+    const seconds: number[] = []
+    for (let i = 0; i < 3; i++) {
+      const begin = performance.now()
+      await cellstateProcess(['doctor'], { cwd })
+      seconds.push((performance.now() - begin) / 1000)
+    }
+    expect(Math.min(...seconds)).toBeLessThanOrEqual(2)
+  })
+
   it('says it to a person, a mark and words a check', async () => {
     const cwd = mkdtempSync(join(root, 'fine-'))
     const fine = await cellstateProcess(['doctor'], { cwd })

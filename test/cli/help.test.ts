@@ -92,6 +92,23 @@ describe('help', () => {
   })
 })
 
+describe('the time of the help', () => {
+  it('is at most 100 ms, or little more than that of Node.js alone where the machine is slow', () => {
+    const fastest = (...args: string[]): number =>
+      Math.min(
+        ...Array.from({ length: 5 }, () => {
+          const begin = performance.now()
+          spawnSync(process.execPath, args, { env: plainEnvironment() })
+          return performance.now() - begin
+        }),
+      )
+    const bare = fastest('-e', '0')
+    for (const args of [['--help'], ['train', '--help'], []]) {
+      expect(fastest(MAIN, ...args), args.join()).toBeLessThan(Math.max(100, 2 * bare))
+    }
+  })
+})
+
 describe('the examples of the help', () => {
   const rows = asCsv(reviews(60))
   beforeAll(() => {

@@ -47,6 +47,7 @@ describe('texts in a terminal', async () => {
   it('are folded between words, with an indent', () => {
     expect(wrap('name  one two three four', 13, 6)).toBe('name  one two\n      three\n      four')
     expect(wrap('评论 数据 集', 9)).toBe('评论 数据\n集')
+    expect(wrap('was 98.3 %', 9)).toBe('was\n98.3 %')
   })
 })
 
