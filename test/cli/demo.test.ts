@@ -1,12 +1,14 @@
-import { mkdtempSync, readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { percent } from '../../src/words.js'
 import { temporaryFolder } from '../reviews.js'
 import { inTerminal, NO_TERMINAL } from './pseudo-terminal.js'
 import { cellstateProcess } from './run.js'
 
 const root = temporaryFolder()
 const LONG = 300_000
+const RECORDING = join(import.meta.dirname, '../../docs/results/run.cast')
 
 describe('cellstate demo', () => {
   it(
@@ -28,6 +30,11 @@ describe('cellstate demo', () => {
         'positive',
       ])
       expect(readdirSync(cwd)).toEqual(['demo.safetensors'])
+      // The picture in README.md shows the same training, by `cellstate train`.
+      const shown = readFileSync(RECORDING, 'utf8')
+      for (const share of [report.lstm, report.bagOfWords, report.majority])
+        expect(shown).toMatch(new RegExp(`(LSTM|bag of words|majority) +${percent(share)}`))
+      expect(shown).toContain(`negative ${report.predictions[1].probability.toFixed(4)}`)
       expect(err.replaceAll(/\s+/g, ' ')).toContain(
         'made up by this project from a seeded grammar (MIT licence)',
       )
