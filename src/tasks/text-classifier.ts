@@ -510,8 +510,8 @@ export class TextClassifier<Label extends string = string> {
     const pace = new Pace(signal)
     for (let start = 0; start < all.length; start += TEXTS_A_PART) {
       const ids: number[][] = []
-      for (const text of all.slice(start, start + TEXTS_A_PART)) {
-        ids.push(this.tokenizer.encode(clean(text, this.#document.clean)))
+      for (let i = start; i < Math.min(all.length, start + TEXTS_A_PART); i++) {
+        ids.push(this.tokenizer.encode(clean(all[i]!, this.#document.clean)))
         await pace.turn()
       }
       const { values, features } = await this.model.predict(ids, { signal })

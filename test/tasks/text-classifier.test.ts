@@ -59,6 +59,12 @@ describe('TextClassifier', () => {
     expect(again.model.documents.tokenizer).toBe(JSON.stringify(classifier.tokenizer))
   })
 
+  it('predicts for arrays of any class', async () => {
+    const classifier = await TextClassifier.train(reviews(20), { text: 'text', label: 'stars', epochs: 1 })
+    const texts = Object.defineProperty(['good', 'bad'], 'constructor', { value: { [Symbol.species]: 1 } })
+    expect(await classifier.predict(texts)).toEqual(await classifier.predict(['good', 'bad']))
+  })
+
   it('learns the same from an array, a generator, an async generator and a file', async () => {
     const file = join(folder, 'rows.csv')
     writeFileSync(
