@@ -3,8 +3,8 @@
 //! Prints milliseconds and GFLOP/s (two operations a multiply-add) of every part of a training step of
 //! one LSTM layer, medians and bests of `ROUNDS` rounds, for every level of this machine.
 
-use cellstate_kernels::lstm::{self, Backward, Forward, InputProduct};
 use cellstate_kernels::product::{self, Rows, Start};
+use cellstate_kernels::recurrent::lstm::{self, Backward, Cell, Forward, InputProduct, Options, Zoneout};
 use cellstate_kernels::{padded, Buffer, Context, GateLayout, Level, Packed, Panels};
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ fn main() {
 fn run(context: &Context, units: usize, inputs: usize, sequences: usize, steps: usize) {
     let mut packed = Packed::default();
     packed.rebuild(&vec![steps as u32; sequences], &(0..sequences as u32).collect::<Vec<_>>());
-    let layout = GateLayout { gates: 4, units };
+    let layout = GateLayout { gates: 4, units, interleaved: true };
     let (n, p, h, g) = (sequences, packed.tokens(), padded(units), layout.columns());
     let values = |count: usize| {
         let mut buffer = Buffer::zeros(count).unwrap();
@@ -44,6 +44,17 @@ fn run(context: &Context, units: usize, inputs: usize, sequences: usize, steps: 
     let (mut dc, mut dx) = (values(n * h), values(p * padded(inputs)));
     let (mut dw, mut du, mut db) = (values(inputs * g), values(units * g), values(g));
     let dh_last = values(n * h);
+    let cell = Cell {
+        packed: &packed,
+        layout,
+        outputs: units,
+        options: Options::default(),
+        masks: None,
+        peepholes: None,
+        normalization: None,
+        zoneout_hidden: Zoneout::default(),
+        zoneout_cell: Zoneout::default(),
+    };
     let mut times = vec![Vec::new(); 7];
     for _ in 0..ROUNDS {
         let mut clock = Instant::now();
@@ -57,46 +68,59 @@ fn run(context: &Context, units: usize, inputs: usize, sequences: usize, steps: 
         panels[3].pack_gates_transposed(context, &u, units, layout).unwrap();
         lap(0);
         let input = Rows { data: &x, stride: padded(inputs), index: None };
-        product::rows(context, input, p, &panels[0], Start::Zero, &mut gates);
+        product::rows(context, input, p, &panels[0], Start::Zero, &mut gates, g);
         lap(1);
         lstm::forward(
             context,
+            &cell,
             Forward {
-                packed: &packed,
-                units,
                 input: InputProduct::InPlace,
                 recurrent: &panels[1],
-                mask: None,
+                projection: None,
                 gates: &mut gates,
                 c: &mut c,
                 h: &mut hidden,
                 masked_h: &mut [],
+                candidate: &mut [],
+                unprojected: &mut [],
+                normalized: &mut [],
+                normalized_state: &mut [],
+                rstd: &mut [],
             },
         );
         lap(2);
         dc.fill(0.0);
         lstm::backward(
             context,
+            &cell,
             Backward {
-                packed: &packed,
-                units,
                 recurrent: &panels[3],
-                mask: None,
+                projection: None,
                 gates: &mut gates,
                 c: &c,
+                normalized: &[],
+                normalized_state: &[],
+                rstd: &[],
                 dy: None,
                 dh_last: Some(&dh_last),
                 dc: &mut dc,
+                direct: &mut [],
+                dh: &mut [],
+                dunprojected: &mut [],
+                drecurrent: &mut [],
+                dstate: &mut [],
                 dh_initial: &mut [],
+                dh_steps: &mut [],
             },
         );
         lap(3);
         let states = Rows { data: &hidden, stride: h, index: Some(packed.previous()) };
-        product::transposed(context, states, units, &gates, p, g, &mut du, Some(&mut db));
+        product::transposed(context, states, units, (&gates, g), p, g, &mut du, Some(&mut db));
         lap(4);
-        product::transposed(context, input, inputs, &gates, p, g, &mut dw, None);
+        product::transposed(context, input, inputs, (&gates, g), p, g, &mut dw, None);
         lap(5);
-        product::rows(context, Rows { data: &gates, stride: g, index: None }, p, &panels[2], Start::Zero, &mut dx);
+        let dgates = Rows { data: &gates, stride: g, index: None };
+        product::rows(context, dgates, p, &panels[2], Start::Zero, &mut dx, padded(inputs));
         lap(6);
     }
     let recurrent = 2.0 * (p * units * 4 * units) as f64;

@@ -76,11 +76,7 @@ pub fn steps(
     let out = Shared::new(out);
     context.ranges(tokens, x.len() * 16, |first, end| {
         let mut mask = vec![0.0; columns];
-        let mut step = packed.offsets().partition_point(|&offset| offset as usize <= first) - 1;
-        for p in first..end {
-            while packed.offsets()[step + 1] as usize <= p {
-                step += 1;
-            }
+        for (step, p) in positions(packed, first, end) {
             fill(generator, stream, samples[packed.rows()[p] as usize], step * blocks, rate, &mut mask);
             // SAFETY: every row has one thread.
             let to = unsafe { out.range(p * stride, stride) };
@@ -90,6 +86,71 @@ pub fn steps(
             to[columns..].fill(0.0);
         }
     });
+}
+
+/// A mask of single elements without padding: `[rows, columns]`, as DropConnect (Wan et al., 2013) has for weights.
+///
+/// # Panics
+/// If a length does not match.
+pub fn element_masks(context: &Context, generator: Philox, stream: Stream, columns: usize, rate: f32, out: &mut [f32]) {
+    let rows = out.len() / columns.max(1);
+    assert_eq!(out.len(), rows * columns);
+    let length = out.len();
+    let out = Shared::new(out);
+    context.ranges(rows, length * 16, |first, end| {
+        for row in first..end {
+            // SAFETY: every row has one thread.
+            fill(generator, stream, row as u32, 0, rate, unsafe { out.range(row * columns, columns) });
+        }
+    });
+}
+
+/// Zoneout (Krueger et al., 2017): 1 with probability `rate`, else 0, fresh for every element of every step; packed rows
+/// `[P, columns]` padded to 16 with zeros.
+///
+/// # Panics
+/// If a length does not match.
+pub fn zoneout_masks(
+    context: &Context,
+    generator: Philox,
+    stream: Stream,
+    packed: &Packed,
+    samples: &[u32],
+    columns: usize,
+    rate: f32,
+    out: &mut [f32],
+) {
+    let stride = padded(columns);
+    assert_eq!(out.len(), packed.tokens() * stride);
+    assert_eq!(samples.len(), packed.sequences());
+    let (bound, blocks) = (drop_bound(rate), columns.div_ceil(LANES));
+    let length = out.len();
+    let out = Shared::new(out);
+    context.ranges(packed.tokens(), length * 16, |first, end| {
+        for (step, p) in positions(packed, first, end) {
+            // SAFETY: every row has one thread.
+            let to = unsafe { out.range(p * stride, stride) };
+            let sample = samples[packed.rows()[p] as usize];
+            for (block, chunk) in to[..columns].chunks_mut(LANES).enumerate() {
+                let numbers = generator.block(stream, sample, (step * blocks + block) as u32);
+                for (m, number) in chunk.iter_mut().zip(numbers) {
+                    *m = f32::from(u8::from(number < bound));
+                }
+            }
+            to[columns..].fill(0.0);
+        }
+    });
+}
+
+/// (step, packed position) of the positions from `first` to before `end`.
+fn positions(packed: &Packed, first: usize, end: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let mut step = packed.offsets().partition_point(|&offset| offset as usize <= first) - 1;
+    (first..end).map(move |p| {
+        while packed.offsets()[step + 1] as usize <= p {
+            step += 1;
+        }
+        (step, p)
+    })
 }
 
 fn fill(generator: Philox, stream: Stream, sample: u32, first_block: usize, rate: f32, mask: &mut [f32]) {

@@ -1,7 +1,7 @@
 //! Row-wise helpers of layers, all on matrices with padded rows.
 
+use crate::activation::Activation;
 use crate::context::Context;
-use crate::math;
 use crate::shared::Shared;
 use crate::simd::{Kernel, Simd};
 use crate::BLOCK;
@@ -79,15 +79,62 @@ pub fn add(context: &Context, x: &[f32], out: &mut [f32]) {
     });
 }
 
-/// Activation of a dense layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// max(0, x).
-    Relu,
-    /// 1 / (1 + e⁻ˣ).
-    Sigmoid,
-    /// tanh x.
-    Tanh,
+/// `out = out ∘ x`, element by element.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn multiply(context: &Context, x: &[f32], out: &mut [f32]) {
+    multiply_rows(context, x, None, x.len(), out);
+}
+
+/// `out[r, :] = out[r, :] ∘ x[source[r], :]`, rows of `columns` floats.
+///
+/// # Panics
+/// If a length does not match or an index is outside.
+pub fn multiply_rows(context: &Context, x: &[f32], source: Option<&[u32]>, columns: usize, out: &mut [f32]) {
+    let rows = out.len() / columns.max(1);
+    assert_eq!(out.len(), rows * columns);
+    assert!(source.is_none_or(|source| source.len() == rows));
+    let length = out.len();
+    let out = Shared::new(out);
+    context.ranges(rows, length * 2, |first, end| {
+        for row in first..end {
+            let from = source.map_or(row, |source| source[row] as usize);
+            // SAFETY: every row has one thread.
+            let to = unsafe { out.range(row * columns, columns) };
+            to.iter_mut().zip(&x[from * columns..][..columns]).for_each(|(to, x)| *to *= x);
+        }
+    });
+}
+
+/// `out = factor · out`.
+pub fn scale(context: &Context, factor: f32, out: &mut [f32]) {
+    let length = out.len();
+    let out = Shared::new(out);
+    context.ranges(length.div_ceil(1024), length, |first, end| {
+        let (first, end) = (first * 1024, length.min(end * 1024));
+        // SAFETY: pieces do not overlap.
+        unsafe { out.range(first, end - first) }.iter_mut().for_each(|x| *x *= factor);
+    });
+}
+
+/// `out[p, :] += x[p, :] ∘ mask[rows[p], :]`: the reverse of [`mask_rows`].
+///
+/// # Panics
+/// If a length does not match or an index is outside.
+pub fn add_masked_rows(context: &Context, x: &[f32], mask: &[f32], rows: &[u32], columns: usize, out: &mut [f32]) {
+    assert_eq!((x.len(), out.len()), (rows.len() * columns, rows.len() * columns));
+    let out = Shared::new(out);
+    context.ranges(rows.len(), x.len() * 4, |first, end| {
+        for p in first..end {
+            let (x, mask) = (&x[p * columns..][..columns], &mask[rows[p] as usize * columns..][..columns]);
+            // SAFETY: every row has one thread.
+            let to = unsafe { out.range(p * columns, columns) };
+            for ((to, x), m) in to.iter_mut().zip(x).zip(mask) {
+                *to += x * m;
+            }
+        }
+    });
 }
 
 /// `x = activation(x)` in place; the length is a multiple of 16.
@@ -134,12 +181,7 @@ impl Kernel for Activate<'_> {
             // SAFETY: a chunk has LANES floats.
             unsafe {
                 let x = s.load(chunk.as_ptr());
-                let y = match self.0 {
-                    Activation::Relu => s.select(s.less(x, s.splat(0.0)), s.splat(0.0), x),
-                    Activation::Sigmoid => math::sigmoid(s, x),
-                    Activation::Tanh => math::tanh(s, x),
-                };
-                s.store(chunk.as_mut_ptr(), y);
+                s.store(chunk.as_mut_ptr(), self.0.apply(s, x));
             }
         }
     }
@@ -155,12 +197,7 @@ impl Kernel for ActivateBackward<'_> {
             // SAFETY: chunks have LANES floats.
             unsafe {
                 let (y, d) = (s.load(y.as_ptr()), s.load(dy.as_ptr()));
-                let d = match self.0 {
-                    Activation::Relu => s.select(s.less(s.splat(0.0), y), d, s.splat(0.0)),
-                    Activation::Sigmoid => s.mul(d, s.neg_mul_add(y, y, y)),
-                    Activation::Tanh => s.mul(d, s.neg_mul_add(y, y, s.splat(1.0))),
-                };
-                s.store(dy.as_mut_ptr(), d);
+                s.store(dy.as_mut_ptr(), s.mul(d, self.0.slope(s, y)));
             }
         }
     }

@@ -14,14 +14,16 @@
 //! zeros to a multiple of [`BLOCK`] columns unless a text says otherwise. Gates stand in the order
 //! input, forget, cell, output (i, f, g, o).
 
+mod activation;
 mod buffer;
 mod context;
+pub mod convolution;
 pub mod dropout;
 pub mod elementwise;
 pub mod embedding;
 pub mod loss;
-pub mod lstm;
 mod math;
+pub mod normalization;
 pub mod optimizer;
 mod packed;
 mod panels;
@@ -29,16 +31,19 @@ pub mod philox;
 pub mod pool;
 pub mod pooling;
 pub mod product;
-mod recurrent;
+pub mod recurrent;
 pub mod reduce;
 pub mod reference;
 mod shared;
 pub mod simd;
+#[cfg(test)]
+mod testing;
 mod tile;
 
+pub use activation::Activation;
 pub use buffer::{Buffer, OutOfMemory};
 pub use context::Context;
-pub use math::{EXP_MAX_ULP, SIGMOID_MAX_ULP, TANH_MAX_ULP};
+pub use math::{EXP_MAX_ULP, EXP_MINUS_ONE_MAX_ULP, SIGMOID_MAX_ULP, TANH_MAX_ULP};
 pub use packed::Packed;
 pub use panels::{GateLayout, Panels};
 pub use simd::Level;
@@ -50,3 +55,14 @@ pub const BLOCK: usize = 16;
 pub const fn padded(columns: usize) -> usize {
     columns.div_ceil(BLOCK) * BLOCK
 }
+
+/// Ones, then zeros: the mask of a block of which `count` columns are real starts at 16 − `count`.
+pub(crate) static TAIL: [f32; 2 * BLOCK] = {
+    let mut tail = [0.0; 2 * BLOCK];
+    let mut i = 0;
+    while i < BLOCK {
+        tail[i] = 1.0;
+        i += 1;
+    }
+    tail
+};

@@ -2,21 +2,9 @@
 
 use crate::context::Context;
 use crate::math::exp;
-use crate::padded;
 use crate::shared::Shared;
 use crate::simd::{Kernel, Simd};
-use crate::BLOCK;
-
-/// Ones, then zeros: the mask of a block of which `count` columns are real starts at 16 − `count`.
-const TAIL: [f32; 2 * BLOCK] = {
-    let mut tail = [0.0; 2 * BLOCK];
-    let mut i = 0;
-    while i < BLOCK {
-        tail[i] = 1.0;
-        i += 1;
-    }
-    tail
-};
+use crate::{padded, BLOCK, TAIL};
 
 /// Softmax of every row of `logits` `[rows, classes]` in place; padding becomes zero. `normalizer[row]`
 /// becomes log Σ e^logit.
@@ -200,7 +188,7 @@ pub fn binary_cross_entropy(
             .sum();
         *loss = sum / outputs as f64;
     }
-    crate::elementwise::activate(context, crate::elementwise::Activation::Sigmoid, x);
+    crate::elementwise::activate(context, crate::Activation::Sigmoid, x);
     for row in 0..rows {
         let (x, dx) = (&mut x[row * stride..][..stride], &mut dx[row * stride..][..stride]);
         x[outputs..].fill(0.0);

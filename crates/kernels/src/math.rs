@@ -17,6 +17,9 @@ pub const SIGMOID_MAX_ULP: f64 = 2.5;
 /// Largest error of `tanh`, in units in the last place.
 pub const TANH_MAX_ULP: f64 = 3.0;
 
+/// Largest error of eˣ − 1 for x ≤ 0 (ELU), in units in the last place.
+pub const EXP_MINUS_ONE_MAX_ULP: f64 = 1.5;
+
 const ROUND: f32 = 12_582_912.0;
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
 /// ln 2 in two parts: the first has so few bits that its product with n is exact.
@@ -75,6 +78,13 @@ pub(crate) fn tanh<S: Simd>(s: S, x: S::F32) -> S::F32 {
     s.select(s.less(x, s.splat(0.0)), s.sub(s.splat(0.0), t), t)
 }
 
+/// eˣ − 1 for x ≤ 0, the argument clamped to −87.336.
+#[inline(always)]
+pub(crate) fn exp_minus_one_of_negative<S: Simd>(s: S, x: S::F32) -> S::F32 {
+    let (m, scale) = reduce(s, clamp(s, x, EXP_MIN, 0.0));
+    s.mul_add(m, scale, s.sub(scale, s.splat(1.0)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +95,15 @@ mod tests {
         Exp,
         Sigmoid,
         Tanh,
+        ExpMinusOne,
     }
+
+    const FUNCTIONS: [(Function, f64, &str); 4] = [
+        (Function::Exp, EXP_MAX_ULP, "exp"),
+        (Function::Sigmoid, SIGMOID_MAX_ULP, "sigmoid"),
+        (Function::Tanh, TANH_MAX_ULP, "tanh"),
+        (Function::ExpMinusOne, EXP_MINUS_ONE_MAX_ULP, "exp minus one"),
+    ];
 
     struct Map<'a>(Function, &'a mut [f32]);
     impl Kernel for Map<'_> {
@@ -101,6 +119,7 @@ mod tests {
                         Function::Exp => exp(s, x),
                         Function::Sigmoid => sigmoid(s, x),
                         Function::Tanh => tanh(s, x),
+                        Function::ExpMinusOne => exp_minus_one_of_negative(s, x),
                     };
                     s.store(chunk.as_mut_ptr(), y);
                 }
@@ -127,6 +146,7 @@ mod tests {
                     Function::Exp => (EXP_MIN..=EXP_MAX).contains(&x),
                     Function::Sigmoid => x.abs() <= -EXP_MIN,
                     Function::Tanh => x.is_finite(),
+                    Function::ExpMinusOne => x <= 0.0,
                 };
                 if inside {
                     arguments.push(x);
@@ -141,6 +161,7 @@ mod tests {
                     Function::Exp => libm::exp(f64::from(x)),
                     Function::Sigmoid => 1.0 / (1.0 + libm::exp(-f64::from(x))),
                     Function::Tanh => libm::tanh(f64::from(x)),
+                    Function::ExpMinusOne => libm::expm1(f64::from(x)),
                 };
                 let error = ulp_error(y, exact);
                 if error > worst.0 {
@@ -152,11 +173,7 @@ mod tests {
     }
 
     fn check(stride: u32) {
-        for (function, limit, name) in [
-            (Function::Exp, EXP_MAX_ULP, "exp"),
-            (Function::Sigmoid, SIGMOID_MAX_ULP, "sigmoid"),
-            (Function::Tanh, TANH_MAX_ULP, "tanh"),
-        ] {
+        for (function, limit, name) in FUNCTIONS {
             let (error, at) = worst(function, stride);
             println!("{name}: at most {error:.3} ULP, at {at:e}");
             assert!(error <= limit, "{name}({at:e}) is {error} ULP off, the stated bound is {limit}");
@@ -177,7 +194,7 @@ mod tests {
     #[test]
     fn every_level_gives_the_same_bits_and_keeps_nan() {
         let arguments: Vec<f32> = (0..1 << 16).map(|i| f32::from_bits((i as u32) << 16 | 0x1234)).collect();
-        for function in [Function::Exp, Function::Sigmoid, Function::Tanh] {
+        for (function, ..) in FUNCTIONS {
             let mut expected = arguments.clone();
             Level::software().run(Map(function, &mut expected));
             for level in Level::available() {

@@ -20,14 +20,17 @@ pub struct Panels {
     data: Buffer,
 }
 
-/// How the gates of a recurrent layer stand in a row: in a parameter `[gates, units]`, gate after
-/// gate; in activations blocks of 16 units, in each block gate after gate.
+/// How the gates of a recurrent layer stand in a row: in a parameter `[gates, units]`, gate after gate; in
+/// activations, if interleaved, blocks of 16 units, in each block gate after gate; otherwise gate after gate, each
+/// padded to a multiple of 16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GateLayout {
     /// Gates of the cell: 4 for an LSTM.
     pub gates: usize,
     /// H.
     pub units: usize,
+    /// Whether the gates of 16 units stand together in activations.
+    pub interleaved: bool,
 }
 
 impl GateLayout {
@@ -36,12 +39,43 @@ impl GateLayout {
         self.gates * padded(self.units)
     }
 
+    /// Column of the first of 16 units in an activation row.
+    #[inline(always)]
+    pub(crate) fn column(self, gate: usize, unit: usize) -> usize {
+        if self.interleaved {
+            unit * self.gates + gate * BLOCK
+        } else {
+            gate * padded(self.units) + unit
+        }
+    }
+
+    /// The block and the gate of a strip of activation columns.
+    fn block_and_gate(self, column: usize) -> (usize, usize) {
+        let strip = column / BLOCK;
+        if self.interleaved {
+            (strip / self.gates, strip % self.gates)
+        } else {
+            let blocks = self.units.div_ceil(BLOCK);
+            (strip % blocks, strip / blocks)
+        }
+    }
+
+    /// Floats from one gate of a block to the next in an activation row.
+    #[inline(always)]
+    pub(crate) fn gate_stride(self) -> usize {
+        if self.interleaved {
+            BLOCK
+        } else {
+            padded(self.units)
+        }
+    }
+
     /// (column in an activation row, column in a parameter, how many stand together).
     fn runs(self) -> impl Iterator<Item = (usize, usize, usize)> {
         (0..self.units.div_ceil(BLOCK)).flat_map(move |block| {
             let count = BLOCK.min(self.units - block * BLOCK);
             (0..self.gates)
-                .map(move |gate| ((block * self.gates + gate) * BLOCK, gate * self.units + block * BLOCK, count))
+                .map(move |gate| (self.column(gate, block * BLOCK), gate * self.units + block * BLOCK, count))
         })
     }
 
@@ -76,6 +110,30 @@ impl GateLayout {
     }
 }
 
+impl GateLayout {
+    /// 1 for the columns of an activation row that belong to a unit, 0 for padding.
+    pub fn real_columns(self) -> Vec<f32> {
+        let mut real = vec![0.0; self.columns()];
+        self.interleave(&vec![1.0; self.gates * self.units], &mut real);
+        real
+    }
+
+    /// Adds rows of one gate to parameter rows: `to[r, gate · units + u] += from[r, u]`, where rows of `from` are padded.
+    pub fn add_gate_to_parameter(self, context: &Context, rows: usize, gate: usize, from: &[f32], to: &mut [f32]) {
+        let (stride, width) = (padded(self.units), self.gates * self.units);
+        assert!(gate < self.gates);
+        assert_eq!((from.len(), to.len()), (rows * stride, rows * width));
+        let to = Shared::new(to);
+        context.ranges(rows, rows * stride * 4, |first, end| {
+            for row in first..end {
+                // SAFETY: every row has one thread.
+                let to = unsafe { to.range(row * width + gate * self.units, self.units) };
+                to.iter_mut().zip(&from[row * stride..]).for_each(|(sum, x)| *sum += x);
+            }
+        });
+    }
+}
+
 impl Panels {
     /// Rows of the packed matrix.
     pub fn k(&self) -> usize {
@@ -104,7 +162,7 @@ impl Panels {
 
     /// Packs `w` `[k, n]`.
     pub fn pack(&mut self, context: &Context, w: &[f32], k: usize, n: usize) -> Result<(), OutOfMemory> {
-        self.pack_gates(context, w, k, GateLayout { gates: 1, units: n })
+        self.pack_gates(context, w, k, GateLayout { gates: 1, units: n, interleaved: true })
     }
 
     /// Packs the transpose of `w` `[n, k]`.
@@ -127,7 +185,7 @@ impl Panels {
         let n = layout.gates * layout.units;
         assert_eq!(w.len(), k * n);
         self.fill(context, k, layout.columns(), |column, strip| {
-            let (block, gate) = (column / BLOCK / layout.gates, column / BLOCK % layout.gates);
+            let (block, gate) = layout.block_and_gate(column);
             let count = BLOCK.min(layout.units - block * BLOCK);
             let first = gate * layout.units + block * BLOCK;
             for (row, to) in strip.chunks_exact_mut(BLOCK).enumerate() {
@@ -229,8 +287,8 @@ mod tests {
                 }
             }
         }
-        for units in [1, 16, 17, 40] {
-            let (k, layout) = (5, GateLayout { gates: 4, units });
+        for (units, interleaved) in [(1, true), (16, true), (17, true), (40, true), (17, false), (40, false)] {
+            let (k, layout) = (5, GateLayout { gates: 4, units, interleaved });
             let w: Vec<f32> = (0..k * 4 * units).map(|i| i as f32 + 1.0).collect();
             let mut forward = Panels::default();
             forward.pack_gates(&context, &w, k, layout).unwrap();

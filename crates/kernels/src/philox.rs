@@ -31,6 +31,10 @@ pub enum Purpose {
     RecurrentDropout = 5,
     /// Dropout of whole word types.
     WordDropout = 6,
+    /// Units of a recurrent layer that keep their state.
+    Zoneout = 7,
+    /// Dropout of recurrent weights.
+    WeightDrop = 8,
 }
 
 impl Stream {

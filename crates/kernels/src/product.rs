@@ -9,7 +9,7 @@
 //!    panel that stays in the first-level cache, the chain goes on from the output in memory.
 
 use crate::context::Context;
-use crate::panels::{Panels, PANEL};
+use crate::panels::{GateLayout, Panels, PANEL};
 use crate::shared::Shared;
 use crate::simd::{Kernel, Simd};
 use crate::tile::{self, LeftColumns, LeftRows, ROWS};
@@ -69,21 +69,49 @@ pub enum Start<'a> {
     Output,
 }
 
-/// `out[m, n] = start + Σₖ left[m, k] · w[k, n]`; `left` is `[count, k]`, `out` is
-/// `[count, w.columns()]`.
+/// Part of a packed matrix: some of its rows and columns.
+#[derive(Clone, Copy)]
+pub struct Part<'a> {
+    /// The matrix.
+    pub panels: &'a Panels,
+    /// First row and number of rows: the k of the product.
+    pub k: (usize, usize),
+    /// First column and number of columns, multiples of 16.
+    pub columns: (usize, usize),
+}
+
+impl<'a> From<&'a Panels> for Part<'a> {
+    fn from(panels: &'a Panels) -> Part<'a> {
+        Part { panels, k: (0, panels.k()), columns: (0, panels.columns()) }
+    }
+}
+
+/// `out[m, n] = start + Σₖ left[m, k] · w[k, n]`; `left` is `[count, k]`, `out` has `count` rows, `stride` floats
+/// apart, of which the first `w.columns.1` are written.
 ///
 /// # Panics
 /// If a length does not match.
-pub fn rows(context: &Context, left: Rows<'_>, count: usize, w: &Panels, start: Start<'_>, out: &mut [f32]) {
-    let (k, columns) = (w.k(), w.columns());
+pub fn rows<'a>(
+    context: &Context,
+    left: Rows<'_>,
+    count: usize,
+    w: impl Into<Part<'a>>,
+    start: Start<'_>,
+    out: &mut [f32],
+    stride: usize,
+) {
+    let w = w.into();
+    let (k, columns) = (w.k.1, w.columns.1);
+    assert!(w.k.0 + k <= w.panels.k() && w.columns.0 + columns <= w.panels.columns());
+    assert!(w.columns.0 % BLOCK == 0 && columns % BLOCK == 0 && columns <= stride);
     left.check(count, k);
-    assert_eq!(out.len(), count * columns);
+    assert!(count == 0 || out.len() >= (count - 1) * stride + columns);
     if let Start::Bias(bias) = start {
         assert_eq!(bias.len(), columns);
     }
     let out = Shared::new(out);
     let work = count * columns * k;
-    let kernel = |rows, blocks| RowsKernel { left, w, start, out: &out, rows, blocks };
+    let kernel = |rows, blocks| RowsKernel { left, w, start, out: &out, stride, rows, blocks };
     let blocks = columns / BLOCK;
     // Few rows: a thread takes some columns of every row. Many: all columns of some rows.
     if count < 2 * ROWS * context.threads() {
@@ -95,9 +123,10 @@ pub fn rows(context: &Context, left: Rows<'_>, count: usize, w: &Panels, start: 
 
 struct RowsKernel<'a, 'o> {
     left: Rows<'a>,
-    w: &'a Panels,
+    w: Part<'a>,
     start: Start<'a>,
     out: &'a Shared<'o, f32>,
+    stride: usize,
     rows: (usize, usize),
     blocks: (usize, usize),
 }
@@ -106,11 +135,11 @@ impl Kernel for RowsKernel<'_, '_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd, const V: usize, const W: usize>(self, s: S) {
-        let columns = self.w.columns();
+        let Part { panels, k, columns } = self.w;
         let end = self.blocks.1 * BLOCK;
         for column in (self.blocks.0 * BLOCK..end).step_by(PANEL) {
             let width = PANEL.min(end - column);
-            let weights = self.w.strips_at(column).as_ptr();
+            let weights = panels.strips_at(columns.0 + column)[k.0 * BLOCK..].as_ptr();
             for (first, count) in tile::tiles(self.rows.1 - self.rows.0) {
                 let first = self.rows.0 + first;
                 let mut left = [std::ptr::null(); ROWS];
@@ -121,7 +150,7 @@ impl Kernel for RowsKernel<'_, '_> {
                     // these panels.
                     unsafe {
                         left[r] = self.left.row(first + r);
-                        out[r] = self.out.at((first + r) * columns + column);
+                        out[r] = self.out.at((first + r) * self.stride + column);
                         initial[r] = match self.start {
                             Start::Zero => tile::ZEROS.as_ptr(),
                             Start::Bias(bias) => bias.as_ptr().add(column),
@@ -131,17 +160,7 @@ impl Kernel for RowsKernel<'_, '_> {
                 }
                 // SAFETY: pointers as above; the strips of these columns hold k × 16 values each.
                 unsafe {
-                    tile::multiply(
-                        s,
-                        count,
-                        self.w.k(),
-                        LeftRows(left),
-                        weights,
-                        self.w.strip(),
-                        width,
-                        &initial,
-                        &out,
-                    );
+                    tile::multiply(s, count, k.1, LeftRows(left), weights, panels.strip(), width, &initial, &out);
                 }
             }
         }
@@ -150,8 +169,8 @@ impl Kernel for RowsKernel<'_, '_> {
 
 /// `out[m, n] = Σₖ left[k, m] · right[k, n]` and, where asked for, `sums[n] = Σₖ right[k, n]`.
 ///
-/// `left` is `[k, m]` and `right` `[k, columns]` with `columns` a multiple of 16; `out` is
-/// `[m, columns]` and overwritten, as is `sums` `[columns]`.
+/// `left` is `[k, m]`; `right` has k rows, `stride` floats apart, of which the first `columns`, a multiple of 16, count;
+/// `out` is `[m, columns]` and overwritten, as is `sums` `[columns]`.
 ///
 /// # Panics
 /// If a length does not match.
@@ -159,14 +178,14 @@ pub fn transposed(
     context: &Context,
     left: Rows<'_>,
     m: usize,
-    right: &[f32],
+    (right, stride): (&[f32], usize),
     k: usize,
     columns: usize,
     out: &mut [f32],
     sums: Option<&mut [f32]>,
 ) {
-    assert_eq!(columns % BLOCK, 0);
-    assert_eq!(right.len(), k * columns);
+    assert!(columns.is_multiple_of(BLOCK) && columns <= stride);
+    assert!(k == 0 || right.len() >= (k - 1) * stride + columns);
     assert_eq!(out.len(), m * columns);
     left.check(k, m);
     let mut none = [];
@@ -180,7 +199,8 @@ pub fn transposed(
     let (out, sums) = (Shared::new(out), Shared::new(sums));
     let with_sums = sums.len() > 0;
     let work = k * m * columns;
-    let kernel = |m, blocks| TransposedKernel { left, right, k, columns, out: &out, sums: &sums, with_sums, m, blocks };
+    let kernel =
+        |m, blocks| TransposedKernel { left, right, stride, k, columns, out: &out, sums: &sums, with_sums, m, blocks };
     let blocks = columns / BLOCK;
     // A thread takes some columns of every row where each then has a full panel, else some rows.
     if blocks >= 4 * context.threads() {
@@ -194,6 +214,7 @@ pub fn transposed(
 struct TransposedKernel<'a, 'o> {
     left: Rows<'a>,
     right: &'a [f32],
+    stride: usize,
     k: usize,
     columns: usize,
     out: &'a Shared<'o, f32>,
@@ -224,7 +245,7 @@ impl Kernel for TransposedKernel<'_, '_> {
             for column in (first_column..end_column).step_by(PANEL) {
                 let width = PANEL.min(end_column - column);
                 for i in 0..k {
-                    let from = &self.right[(first + i) * self.columns + column..][..width];
+                    let from = &self.right[(first + i) * self.stride + column..][..width];
                     for (strip, from) in from.chunks_exact(BLOCK).enumerate() {
                         panel.0[(strip * CHUNK + i) * BLOCK..][..BLOCK].copy_from_slice(from);
                     }
@@ -260,6 +281,85 @@ impl Kernel for TransposedKernel<'_, '_> {
             }
         }
     }
+}
+
+/// `out[c] = Σᵣ a[r, c] · b[r, c]`, one chain over the rows for every column. Both have `rows` rows of `columns` floats; row r
+/// of `b` is `index[r]` where there is an index.
+///
+/// # Panics
+/// If a length does not match.
+pub fn column_dots(context: &Context, a: Rows<'_>, b: Rows<'_>, rows: usize, columns: usize, out: &mut [f32]) {
+    a.check(rows, columns);
+    b.check(rows, columns);
+    assert_eq!(out.len(), columns);
+    out.fill(0.0);
+    let out = Shared::new(out);
+    context.ranges(columns.div_ceil(BLOCK), rows * columns, |first, end| {
+        let (first, end) = (first * BLOCK, columns.min(end * BLOCK));
+        // SAFETY: every column has one thread.
+        let out = unsafe { out.range(first, end - first) };
+        for row in 0..rows {
+            let row_of = |x: &Rows<'_>| x.index.map_or(row, |index| index[row] as usize) * x.stride;
+            let (a, b) = (&a.data[row_of(&a) + first..], &b.data[row_of(&b) + first..]);
+            for (sum, (x, y)) in out.iter_mut().zip(a.iter().zip(b)) {
+                *sum += x * y;
+            }
+        }
+    });
+}
+
+/// `out[u] = Σₚ gates[p, gate, u] · states[p, u]`: the products of one gate in activation rows with rows of units, padded.
+///
+/// # Panics
+/// If a length does not match.
+pub fn gate_dots(
+    context: &Context,
+    layout: GateLayout,
+    gate: usize,
+    gates: &[f32],
+    states: Rows<'_>,
+    rows: usize,
+    out: &mut [f32],
+) {
+    let columns = layout.columns();
+    states.check(rows, out.len());
+    assert_eq!((gates.len(), out.len() * layout.gates), (rows * columns, columns));
+    let length = out.len();
+    let out = Shared::new(out);
+    context.ranges(length / BLOCK, rows * length, |first, end| {
+        for block in first..end {
+            let unit = block * BLOCK;
+            // SAFETY: every block has one thread.
+            let out = unsafe { out.range(unit, BLOCK) };
+            out.fill(0.0);
+            for row in 0..rows {
+                let of = states.index.map_or(row, |index| index[row] as usize);
+                let gates = &gates[row * columns + layout.column(gate, unit)..][..BLOCK];
+                let states = &states.data[of * states.stride + unit..][..BLOCK];
+                for (sum, (x, y)) in out.iter_mut().zip(gates.iter().zip(states)) {
+                    *sum += x * y;
+                }
+            }
+        }
+    });
+}
+
+/// `out[c] = Σᵣ x[r, c]`, one chain over the rows for every column, a multiple of 16 of them.
+///
+/// # Panics
+/// If a length does not match.
+pub fn column_sums(context: &Context, x: &[f32], rows: usize, columns: usize, out: &mut [f32]) {
+    assert_eq!((x.len(), out.len()), (rows * columns, columns));
+    out.fill(0.0);
+    let out = Shared::new(out);
+    context.ranges(columns.div_ceil(BLOCK), x.len(), |first, end| {
+        let (first, end) = (first * BLOCK, columns.min(end * BLOCK));
+        // SAFETY: every column has one thread.
+        let out = unsafe { out.range(first, end - first) };
+        for row in 0..rows {
+            out.iter_mut().zip(&x[row * columns + first..]).for_each(|(sum, x)| *sum += x);
+        }
+    });
 }
 
 #[cfg(test)]
@@ -302,7 +402,7 @@ mod tests {
                 panels.pack(&context, &w, k, n).unwrap();
                 let mut out = vec![f32::NAN; count * padded(n)];
                 let left = Rows { data: &a, stride: k, index: Some(&index) };
-                rows(&context, left, count, &panels, Start::Bias(&bias), &mut out);
+                rows(&context, left, count, &panels, Start::Bias(&bias), &mut out, padded(n));
                 assert_eq!(out, expected, "{context:?}");
             }
         }
@@ -319,7 +419,7 @@ mod tests {
             for context in contexts() {
                 let (mut out, mut sums) = (vec![f32::NAN; m * n], vec![f32::NAN; n]);
                 let left = Rows { data: &a, stride: m, index: None };
-                transposed(&context, left, m, &b, k, n, &mut out, Some(&mut sums));
+                transposed(&context, left, m, (&b, n), k, n, &mut out, Some(&mut sums));
                 assert_eq!(out, expected, "{context:?}");
                 assert_eq!(sums, expected_sums, "{context:?}");
             }

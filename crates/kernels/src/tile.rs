@@ -114,17 +114,23 @@ impl<L: Left, const R: usize> Kernel for Tile<'_, L, R> {
         let mut column = 0;
         while column + V * S::LANES <= width {
             // SAFETY: the promises of `multiply`; the group ends inside the panel.
-            unsafe { group::<S, L, R, V>(s, k, left, panel, strip, column, initial, out) };
-            column += V * S::LANES;
+            column += S::LANES * unsafe { group::<S, L, R, V>(s, k, left, panel, strip, column, initial, out) };
         }
         while V != W && column < width {
             // SAFETY: as above; `width` is a multiple of 16, which a group of W vectors divides.
-            unsafe { group::<S, L, R, W>(s, k, left, panel, strip, column, initial, out) };
-            column += W * S::LANES;
+            let vectors = unsafe {
+                match (width - column) / (W * S::LANES) {
+                    1 => group::<S, L, R, W>(s, k, left, panel, strip, column, initial, out),
+                    2 => group::<S, L, R, 2>(s, k, left, panel, strip, column, initial, out),
+                    _ => group::<S, L, R, 3>(s, k, left, panel, strip, column, initial, out),
+                }
+            };
+            column += S::LANES * vectors;
         }
     }
 }
 
+/// Computes V vectors of every row from `column` on; returns V.
 #[inline(always)]
 unsafe fn group<S: Simd, L: Left, const R: usize, const V: usize>(
     s: S,
@@ -135,7 +141,7 @@ unsafe fn group<S: Simd, L: Left, const R: usize, const V: usize>(
     column: usize,
     initial: &[*const f32; ROWS],
     out: &[*mut f32; ROWS],
-) {
+) -> usize {
     let mut sums = [[s.splat(0.0); V]; R];
     // SAFETY: the caller keeps every row and k inside.
     unsafe {
@@ -168,6 +174,7 @@ unsafe fn group<S: Simd, L: Left, const R: usize, const V: usize>(
             }
         }
     }
+    V
 }
 
 /// The rows of the tiles that cover `rows` rows: nearly equal, at most six each, so that 16 rows are
@@ -175,8 +182,6 @@ unsafe fn group<S: Simd, L: Left, const R: usize, const V: usize>(
 #[inline(always)]
 pub(crate) fn tiles(rows: usize) -> impl Iterator<Item = (usize, usize)> {
     let count = rows.div_ceil(ROWS);
-    (0..count).map(move |tile| {
-        let (first, end) = (rows * tile / count, rows * (tile + 1) / count);
-        (first, end - first)
-    })
+    let (each, larger) = (rows / count.max(1), rows % count.max(1));
+    (0..count).map(move |tile| (tile * each + tile.min(larger), each + usize::from(tile < larger)))
 }

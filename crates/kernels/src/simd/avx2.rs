@@ -19,6 +19,14 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx2, 2, 2>(Avx2 { _private: () })
 }
 
+/// [`run`] behind a function without target features: `inline(never)` holds for it, while rustc drops it where there are
+/// some.
+#[inline(never)]
+fn apart<K: Kernel>(_: Avx2, kernel: K) -> K::Output {
+    // SAFETY: the token proves the feature.
+    unsafe { run(kernel) }
+}
+
 macro_rules! lanewise {
     ($($name:ident($($argument:ident),+) = $intrinsic:ident;)+) => {$(
         #[inline(always)]
@@ -85,7 +93,6 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn outlined<K: Kernel>(self, kernel: K) -> K::Output {
-        // SAFETY: the token proves the feature.
-        unsafe { run(kernel) }
+        apart(self, kernel)
     }
 }

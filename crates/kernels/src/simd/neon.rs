@@ -19,6 +19,14 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Neon, 4, 4>(Neon { _private: () })
 }
 
+/// [`run`] behind a function without target features: `inline(never)` holds for it, while rustc drops it where there are
+/// some.
+#[inline(never)]
+fn apart<K: Kernel>(_: Neon, kernel: K) -> K::Output {
+    // SAFETY: the token proves the feature.
+    unsafe { run(kernel) }
+}
+
 macro_rules! lanewise {
     ($($name:ident($($argument:ident),+) = $intrinsic:ident($($order:ident),+);)+) => {$(
         #[inline(always)]
@@ -81,7 +89,6 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn outlined<K: Kernel>(self, kernel: K) -> K::Output {
-        // SAFETY: the token proves the feature.
-        unsafe { run(kernel) }
+        apart(self, kernel)
     }
 }

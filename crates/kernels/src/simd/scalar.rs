@@ -30,7 +30,9 @@ pub(super) fn run_soft<K: Kernel>(kernel: K) -> K::Output {
 /// `a · b + c` rounded once, from operations in `f64`.
 ///
 /// The product of two `f32` is exact in `f64`. The sum is rounded to odd (Boldo and Melquiond, 2008:
-/// "Emulation of FMA and correctly rounded sums"), after which rounding to `f32` is as if done once.
+/// "Emulation of FMA and correctly rounded sums"), after which rounding to `f32` is as if done once. A function of its
+/// own: inlined, it would make up a quarter of the library.
+#[inline(never)]
 pub(crate) fn fused(a: f32, b: f32, c: f32) -> f32 {
     let product = f64::from(a) * f64::from(b);
     let addend = f64::from(c);
@@ -119,17 +121,22 @@ macro_rules! one_lane {
             }
             #[inline(always)]
             fn outlined<K: Kernel>(self, kernel: K) -> K::Output {
-                $outlined(kernel)
+                $outlined(self, kernel)
             }
         }
     };
 }
 
-one_lane!(Fma, f32::mul_add, |kernel| {
+/// [`run_fma`] behind a function without target features: `inline(never)` holds for it, while rustc drops it where there
+/// are some.
+#[inline(never)]
+fn apart<K: Kernel>(_: Fma, kernel: K) -> K::Output {
     // SAFETY: the token proves the feature.
     unsafe { run_fma(kernel) }
-});
-one_lane!(Soft, fused, run_soft);
+}
+
+one_lane!(Fma, f32::mul_add, apart);
+one_lane!(Soft, fused, |_, kernel| run_soft(kernel));
 
 #[cfg(test)]
 mod tests {

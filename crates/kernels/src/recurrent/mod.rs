@@ -1,0 +1,680 @@
+//! The time loop of recurrent layers, forward and backward, over a packed ragged batch.
+//!
+//! 1. The input product does not depend on the state, so it was done for all steps at once (Appleyard
+//!    et al., 2016: "Optimizing Performance of Recurrent Neural Networks on GPUs"); the loop adds the
+//!    recurrent product to it, read in place or, where tokens share rows, through an index.
+//! 2. Rows are independent in time: thread i of n runs all steps of rows i, i + n, i + 2n, … without a
+//!    barrier, and the recurrent weights stay in its own second-level cache. At every step the rows
+//!    alive are spread evenly, whatever the lengths.
+//! 3. A tile of up to six rows times one panel leaves its sums in a few cache lines, from which an
+//!    [`Epilogue`] computes gates and state: pre-activations never travel to memory.
+//! 4. Backward overwrites the saved gates with their gradients.
+//!
+//! A state matrix has `N + P` rows: the initial state of every sequence, then the state after every
+//! packed position.
+
+pub mod gru;
+pub mod lstm;
+pub mod simple_rnn;
+#[cfg(test)]
+mod tests;
+
+use crate::activation::Activation;
+use crate::context::Context;
+use crate::packed::Packed;
+use crate::panels::{GateLayout, Panels, PANEL};
+use crate::pool;
+use crate::shared::Shared;
+use crate::simd::{Kernel, Simd};
+use crate::tile::{self, LeftRows, ROWS};
+use crate::{padded, BLOCK, TAIL};
+
+/// The most gates of a cell.
+const MAX_GATES: usize = 4;
+
+/// Where the pre-activations x·W + b of a recurrent layer are.
+#[derive(Clone, Copy)]
+pub enum InputProduct<'a> {
+    /// In the gates themselves: row p for packed position p.
+    InPlace,
+    /// In row `index[p]` of `data`, `[rows, gates · H]`.
+    Indexed {
+        /// The products.
+        data: &'a [f32],
+        /// Packed position → row.
+        index: &'a [u32],
+    },
+}
+
+impl InputProduct<'_> {
+    fn check(&self, tokens: usize, columns: usize, gates: usize) {
+        match self {
+            InputProduct::InPlace => assert_eq!(gates, tokens * columns),
+            InputProduct::Indexed { data, index } => {
+                assert!(gates == 0 || gates == tokens * columns);
+                assert_eq!(index.len(), tokens);
+                assert!(index.iter().all(|&row| (row as usize + 1) * columns <= data.len()));
+            }
+        }
+    }
+
+    /// The address of the product of packed position `position`.
+    ///
+    /// # Safety
+    /// `check` accepted these gates, and `position` is below its tokens.
+    #[inline(always)]
+    unsafe fn row(&self, gates: &Shared<'_, f32>, position: usize, columns: usize) -> *const f32 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                InputProduct::InPlace => gates.at(position * columns).cast_const(),
+                InputProduct::Indexed { data, index } => {
+                    data.as_ptr().add(*index.get_unchecked(position) as usize * columns)
+                }
+            }
+        }
+    }
+
+    /// The products of `count` positions from `position` on, every `parts`-th, at `column`; those beyond lie anywhere.
+    ///
+    /// # Safety
+    /// As [`InputProduct::row`], for all of these positions.
+    #[inline(always)]
+    unsafe fn rows(
+        &self,
+        gates: &Shared<'_, f32>,
+        (position, parts, count): (usize, usize, usize),
+        columns: usize,
+        column: usize,
+    ) -> [*const f32; ROWS] {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                InputProduct::InPlace => {
+                    let first = gates.at(position * columns).cast_const().wrapping_add(column);
+                    std::array::from_fn(|r| first.wrapping_add(r * parts * columns))
+                }
+                InputProduct::Indexed { .. } => {
+                    let mut rows = [tile::ZEROS.as_ptr(); ROWS];
+                    for (r, row) in rows[..count].iter_mut().enumerate() {
+                        *row = self.row(gates, position + r * parts, columns).add(column);
+                    }
+                    rows
+                }
+            }
+        }
+    }
+}
+
+/// Zoneout (Krueger et al., 2017): units that keep the value of the step before.
+#[derive(Clone, Copy, Default)]
+pub struct Zoneout<'a> {
+    /// `[P, columns]`: 1 where the old value stays, else 0. Without masks every unit keeps `rate` of it.
+    pub masks: Option<&'a [f32]>,
+    /// The share that stays: 0 for no zoneout.
+    pub rate: f32,
+}
+
+impl Zoneout<'_> {
+    fn check(&self, length: usize) {
+        assert!(self.masks.is_none_or(|masks| masks.len() == length));
+    }
+
+    #[inline(always)]
+    fn is_on(&self) -> bool {
+        self.rate > 0.0
+    }
+
+    /// How much of the old values stays at `index`.
+    ///
+    /// # Safety
+    /// `check` accepted a length that holds a vector at `index`.
+    #[inline(always)]
+    unsafe fn kept<S: Simd>(&self, s: S, index: usize) -> S::F32 {
+        match self.masks {
+            // SAFETY: the caller's promise.
+            Some(masks) => unsafe { s.load(masks.as_ptr().add(index)) },
+            None => s.splat(self.rate),
+        }
+    }
+}
+
+/// Threads of a time loop: rows, and enough work for each.
+fn parts(context: &Context, packed: &Packed, weights: &Panels) -> usize {
+    context.parts(packed.sequences().max(1), packed.tokens() * weights.k() * weights.columns())
+}
+
+/// Rows of part `part` of `parts` among the first `alive` rows.
+#[inline(always)]
+fn mine(alive: usize, part: usize, parts: usize) -> usize {
+    (alive + parts - 1 - part) / parts
+}
+
+/// The rows of one thread at one step.
+#[derive(Clone, Copy)]
+struct Rows {
+    part: usize,
+    parts: usize,
+    /// Rows of this thread that are alive at this step.
+    alive: usize,
+    /// Those of them that are alive at the step after, too.
+    going_on: usize,
+    /// First packed position of this step, and of the step after.
+    now: usize,
+    after: usize,
+    /// First row of the step before in a state matrix, and of this step.
+    was: usize,
+    is: usize,
+}
+
+impl Rows {
+    #[inline(always)]
+    fn at(packed: &Packed, step: usize, part: usize, parts: usize) -> Rows {
+        let sizes = packed.batch_sizes();
+        let (n, now) = (packed.sequences(), packed.offsets()[step] as usize);
+        Rows {
+            part,
+            parts,
+            alive: mine(sizes[step] as usize, part, parts),
+            going_on: sizes.get(step + 1).map_or(0, |&size| mine(size as usize, part, parts)),
+            now,
+            after: packed.offsets()[step + 1] as usize,
+            was: if step == 0 { 0 } else { n + packed.offsets()[step - 1] as usize },
+            is: n + now,
+        }
+    }
+
+    /// Where row `index` of this thread is.
+    #[inline(always)]
+    fn place(&self, index: usize) -> Place {
+        let row = self.part + index * self.parts;
+        Place { row, position: self.now + row, was: self.was + row, is: self.is + row }
+    }
+}
+
+/// Where one row of a batch is at one step.
+#[derive(Clone, Copy)]
+struct Place {
+    row: usize,
+    /// Packed position.
+    position: usize,
+    /// Row of the step before in a state matrix, and of this step.
+    was: usize,
+    is: usize,
+}
+
+/// The function of a vector of units from `unit` on, of `units`; 0 in padding, whatever the function makes of 0.
+#[inline(always)]
+fn activate<S: Simd>(s: S, function: Activation, x: S::F32, unit: usize, units: usize) -> S::F32 {
+    let y = function.apply(s, x);
+    if function.keeps_zero() || unit + S::LANES <= units {
+        return y;
+    }
+    // SAFETY: the vector lies in the last block of 16 units, so that fewer than 16 of its lanes are padding.
+    let real = unsafe { s.load(TAIL.as_ptr().add(BLOCK + unit - units)) };
+    s.mul(y, real)
+}
+
+/// Sums of the tile for one row: gate g of a block of 16 units at `sums + g · stride`.
+#[derive(Clone, Copy)]
+struct Sums {
+    sums: *const f32,
+    stride: usize,
+}
+
+/// What is done with the sums of a product while they are in the first-level cache.
+trait Epilogue {
+    /// Takes 16 units of one row.
+    ///
+    /// # Safety
+    /// `sums` holds the gates of a block; buffers hold `place` and `unit`.
+    unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums);
+}
+
+/// Sums of up to six rows, and of that for every gate that has a product of its own: `[gates, rows, PANEL]`.
+#[repr(align(64))]
+struct Scratch([f32; ROWS * MAX_GATES * PANEL]);
+
+impl Scratch {
+    /// Floats from the sums of one gate to those of the next.
+    const GATE: usize = ROWS * PANEL;
+
+    fn new() -> Scratch {
+        Scratch([0.0; ROWS * MAX_GATES * PANEL])
+    }
+
+    /// Where a tile leaves the sums of a gate.
+    #[inline(always)]
+    fn rows(&mut self, gate: usize) -> [*mut f32; ROWS] {
+        let first = self.0.as_mut_ptr().wrapping_add(gate * Scratch::GATE);
+        std::array::from_fn(|r| first.wrapping_add(r * PANEL))
+    }
+}
+
+/// The left factor of a product: a row of a matrix for every row of the batch.
+#[derive(Clone, Copy)]
+struct Left {
+    base: *const f32,
+    /// Floats from one row to the next.
+    stride: usize,
+    /// The row of the matrix that belongs to row 0 of the batch; those of other rows follow.
+    first: usize,
+    /// Floats from the factor of one gate to that of the next; 0 where gates share it.
+    gate: usize,
+}
+
+impl Left {
+    /// The rows of a tile from `row` on, every `parts`-th, at `column`; those that a tile does not have lie anywhere.
+    #[inline(always)]
+    fn rows(&self, row: usize, parts: usize, column: usize) -> LeftRows {
+        let first = self.base.wrapping_add((self.first + row) * self.stride + column);
+        LeftRows(std::array::from_fn(|r| first.wrapping_add(r * parts * self.stride)))
+    }
+}
+
+/// Where the sums of a product start.
+#[derive(Clone, Copy)]
+enum Initial<'a> {
+    Zero,
+    /// The same row for every row of the batch.
+    Row(&'a [f32]),
+    /// x·W + b.
+    Input(InputProduct<'a>, &'a Shared<'a, f32>),
+}
+
+/// A product of rows with gate weights.
+struct GateProduct<'a> {
+    weights: &'a Panels,
+    layout: GateLayout,
+    /// First gate and how many, where each gate has a product of its own; all of them together otherwise.
+    gates: (usize, usize),
+    left: Left,
+    initial: Initial<'a>,
+}
+
+impl GateProduct<'_> {
+    /// Computes the gates of all units for the rows of a step and hands them to `epilogue`.
+    ///
+    /// # Safety
+    /// Every row of `left` has `weights.k()` floats, `initial` and the buffers of `epilogue` hold every place; no
+    /// other thread writes what is read.
+    #[inline(always)]
+    unsafe fn run<S: Simd, E: Epilogue>(&self, s: S, rows: &Rows, scratch: &mut Scratch, epilogue: &E) {
+        let GateProduct { weights, layout, gates, left, .. } = *self;
+        let (h, k) = (padded(layout.units), weights.k());
+        let columns = layout.columns();
+        let (blocks, apart) = (h / BLOCK, !layout.interleaved);
+        let span = if apart { MAX_GATES } else { (MAX_GATES / layout.gates).max(1) };
+        for first_block in (0..blocks).step_by(span) {
+            let count = span.min(blocks - first_block);
+            for (first, tile_rows) in tile::tiles(rows.alive) {
+                let place = rows.place(first);
+                let products = if apart { gates.1 } else { 1 };
+                for product in 0..products {
+                    let gate = gates.0 + product;
+                    let (column, width) = if apart {
+                        (gate * h + first_block * BLOCK, count * BLOCK)
+                    } else {
+                        (first_block * layout.gates * BLOCK, count * layout.gates * BLOCK)
+                    };
+                    // SAFETY: the caller's promises; the scratch has a panel for every gate and row.
+                    unsafe {
+                        let initial = match self.initial {
+                            Initial::Zero => [tile::ZEROS.as_ptr(); ROWS],
+                            Initial::Row(row) => [row.as_ptr().add(column); ROWS],
+                            Initial::Input(input, gates) => {
+                                input.rows(gates, (place.position, rows.parts, tile_rows), columns, column)
+                            }
+                        };
+                        tile::multiply(
+                            s,
+                            tile_rows,
+                            k,
+                            left.rows(place.row, rows.parts, gate * left.gate),
+                            weights.strips_at(column).as_ptr(),
+                            weights.strip(),
+                            width,
+                            &initial,
+                            &scratch.rows(product),
+                        );
+                    }
+                }
+                let (stride, step) = if apart { (Scratch::GATE, BLOCK) } else { (BLOCK, layout.gates * BLOCK) };
+                for r in 0..tile_rows {
+                    for block in 0..count {
+                        // SAFETY: the sums of this row were written; the rest as above.
+                        unsafe {
+                            let sums = scratch.0.as_ptr().add(r * PANEL + block * step);
+                            epilogue.block(
+                                s,
+                                rows.place(first + r),
+                                (first_block + block) * BLOCK,
+                                Sums { sums, stride },
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A product with transposed weights: gradients of gates times Uᵀ.
+struct BackProduct<'a> {
+    /// `[k, columns]`; k runs over an activation row.
+    weights: &'a Panels,
+    left: Left,
+    /// Pieces of k and their first, where each has sums of its own; one piece otherwise.
+    pieces: (usize, usize),
+    /// Floats of a piece.
+    length: usize,
+}
+
+impl BackProduct<'_> {
+    /// Computes all columns for the first `count` rows of a step and hands them to `epilogue`: sums of piece g at
+    /// `sums + g · stride`.
+    ///
+    /// # Safety
+    /// As [`GateProduct::run`].
+    #[inline(always)]
+    unsafe fn run<S: Simd, E: Epilogue>(&self, s: S, rows: &Rows, count: usize, scratch: &mut Scratch, epilogue: &E) {
+        let BackProduct { weights, left, pieces, length } = *self;
+        for column in (0..weights.columns()).step_by(PANEL) {
+            let width = PANEL.min(weights.columns() - column);
+            for (first, tile_rows) in tile::tiles(count) {
+                for piece in 0..pieces.1 {
+                    let k = (pieces.0 + piece) * length;
+                    // SAFETY: the caller's promises; the scratch has a panel for every piece and row.
+                    unsafe {
+                        tile::multiply(
+                            s,
+                            tile_rows,
+                            length,
+                            left.rows(rows.place(first).row, rows.parts, k),
+                            weights.strips_at(column).as_ptr().add(k * BLOCK),
+                            weights.strip(),
+                            width,
+                            &[tile::ZEROS.as_ptr(); ROWS],
+                            &scratch.rows(piece),
+                        );
+                    }
+                }
+                for r in 0..tile_rows {
+                    for block in (0..width).step_by(BLOCK) {
+                        // SAFETY: the sums of this row were written; the rest as above.
+                        unsafe {
+                            let sums = scratch.0.as_ptr().add(r * PANEL + block);
+                            epilogue.block(
+                                s,
+                                rows.place(first + r),
+                                column + block,
+                                Sums { sums, stride: Scratch::GATE },
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the gradient of a hidden state is made of, and where parts of it go on to.
+struct HiddenGradient<'a> {
+    /// Columns of a state row, padded.
+    columns: usize,
+    /// Recurrent dropout `[N, columns]` for every piece.
+    masks: Option<&'a [f32]>,
+    /// Sums of the product have this many pieces.
+    pieces: usize,
+    rows: usize,
+    dy: Option<&'a [f32]>,
+    dh_last: Option<&'a [f32]>,
+    zoneout: Zoneout<'a>,
+    /// `[N, columns]`: what reaches the state of the step before without passing the gates. Empty where nothing does.
+    direct: Shared<'a, f32>,
+    /// Out: the whole gradient of every hidden state `[P, columns]`. Empty where it is not wanted.
+    steps: Shared<'a, f32>,
+}
+
+impl HiddenGradient<'_> {
+    fn check(&self, packed: &Packed) {
+        let (n, p) = (packed.sequences(), packed.tokens());
+        assert!(self.dy.is_none_or(|dy| dy.len() == p * self.columns));
+        assert!(self.dh_last.is_none_or(|dh| dh.len() == n * self.columns));
+        assert!(self.direct.len() == 0 || self.direct.len() == n * self.columns);
+        assert!(self.steps.len() == 0 || self.steps.len() == p * self.columns);
+    }
+
+    /// Gradient that reaches a state from the gates of the step after: pieces under their masks.
+    ///
+    /// # Safety
+    /// `sums` has the pieces, and the masks hold `row` and `unit`.
+    #[inline(always)]
+    unsafe fn gates_to_hidden<S: Simd>(&self, s: S, row: usize, unit: usize, sums: Sums) -> S::F32 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut dh = s.load(sums.sums);
+            if let Some(masks) = self.masks {
+                let mask = |piece: usize| masks.as_ptr().add((piece * self.rows + row) * self.columns + unit);
+                dh = s.mul(dh, s.load(mask(0)));
+                for piece in 1..self.pieces {
+                    dh = s.mul_add(s.load(sums.sums.add(piece * sums.stride)), s.load(mask(piece)), dh);
+                }
+            }
+            dh
+        }
+    }
+
+    /// The gradient of the candidate of the hidden state (before zoneout) at `unit`, a vector of units; `sums` is the
+    /// product with the gates of the step after, at that vector, where the row goes on. What zoneout hands to the step
+    /// before is left in `direct`; `PLAIN` says that there is no such thing.
+    ///
+    /// # Safety
+    /// `check` passed, that of the cell accepted masks and zoneout, `sums` has the pieces, and `place` and `unit` are inside.
+    #[inline(always)]
+    unsafe fn candidate<S: Simd, const PLAIN: bool>(
+        &self,
+        s: S,
+        place: Place,
+        unit: usize,
+        sums: Option<Sums>,
+    ) -> S::F32 {
+        let (by_row, by_position) = (place.row * self.columns + unit, place.position * self.columns + unit);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut dh = s.splat(0.0);
+            if let Some(sums) = sums {
+                dh = self.gates_to_hidden(s, place.row, unit, sums);
+                if !PLAIN && self.direct.len() > 0 {
+                    dh = s.add(dh, s.load(self.direct.at(by_row)));
+                }
+            } else if let Some(last) = self.dh_last {
+                dh = s.load(last.as_ptr().add(by_row));
+            }
+            if let Some(dy) = self.dy {
+                dh = s.add(dh, s.load(dy.as_ptr().add(by_position)));
+            }
+            if self.steps.len() > 0 {
+                s.store(self.steps.at(by_position), dh);
+            }
+            if !PLAIN && self.direct.len() > 0 {
+                let mut kept = s.splat(0.0);
+                if self.zoneout.is_on() {
+                    kept = s.mul(dh, self.zoneout.kept(s, by_position));
+                    dh = s.sub(dh, kept);
+                }
+                s.store(self.direct.at(by_row), kept);
+            }
+            dh
+        }
+    }
+
+    /// Adds to what reaches the state of the step before without passing the gates.
+    ///
+    /// # Safety
+    /// As [`HiddenGradient::candidate`]; `direct` is there.
+    #[inline(always)]
+    unsafe fn add_direct<S: Simd>(&self, s: S, place: Place, unit: usize, dh: S::F32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let direct = self.direct.at(place.row * self.columns + unit);
+            s.store(direct, s.add(s.load(direct), dh));
+        }
+    }
+}
+
+/// Writes the gradient of the initial hidden state `[N, columns]`.
+struct InitialGradient<'a, 'b> {
+    hidden: &'a HiddenGradient<'b>,
+    out: &'a Shared<'b, f32>,
+}
+
+impl Epilogue for InitialGradient<'_, '_> {
+    #[inline(always)]
+    unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums) {
+        for lane in (0..BLOCK).step_by(S::LANES) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let at = Sums { sums: sums.sums.add(lane), ..sums };
+                let index = place.row * self.hidden.columns + unit + lane;
+                let mut dh = self.hidden.gates_to_hidden(s, place.row, unit + lane, at);
+                if self.hidden.direct.len() > 0 {
+                    dh = s.add(dh, s.load(self.hidden.direct.at(index)));
+                }
+                s.store(self.out.at(index), dh);
+            }
+        }
+    }
+}
+
+/// Finishes a backward pass: the gradient of the initial hidden state of every row of this thread.
+///
+/// # Safety
+/// As [`GateProduct::run`]; `out` is `[N, columns]`, and the gates of step 0 are `left`'s rows.
+#[inline(always)]
+unsafe fn initial_gradient<S: Simd>(
+    s: S,
+    packed: &Packed,
+    (part, parts): (usize, usize),
+    product: &BackProduct<'_>,
+    hidden: &HiddenGradient<'_>,
+    out: &Shared<'_, f32>,
+    scratch: &mut Scratch,
+) {
+    let started = packed.batch_sizes().first().map_or(0, |&size| mine(size as usize, part, parts));
+    let rows = Rows { part, parts, alive: started, going_on: started, now: 0, after: 0, was: 0, is: 0 };
+    // SAFETY: the caller's promise.
+    unsafe { product.run(s, &rows, started, scratch, &InitialGradient { hidden, out }) };
+    for index in started..mine(packed.sequences(), part, parts) {
+        let row = part + index * parts;
+        let columns = hidden.columns;
+        // SAFETY: the row is this thread's.
+        let out = unsafe { std::slice::from_raw_parts_mut(out.at(row * columns), columns) };
+        match hidden.dh_last {
+            Some(dh) => out.copy_from_slice(&dh[row * columns..][..columns]),
+            None => out.fill(0.0),
+        }
+    }
+}
+
+/// A pass of one cell: what a thread does at a step.
+trait Steps: Sync {
+    /// # Safety
+    /// Called for every step in order, forward or backward, by one thread for its rows.
+    unsafe fn step<S: Simd>(&self, s: S, rows: &Rows, scratch: &mut Scratch);
+
+    /// # Safety
+    /// Called once by each thread after the last step.
+    unsafe fn finish<S: Simd>(&self, s: S, packed: &Packed, part: (usize, usize), scratch: &mut Scratch) {
+        let _ = (s, packed, part, scratch);
+    }
+}
+
+fn run<C: Steps>(context: &Context, packed: &Packed, weights: &Panels, backward: bool, steps: &C) {
+    let parts = parts(context, packed, weights);
+    pool::parallel(parts, &|part| context.level().run(Loop { packed, steps, part: (part, parts), backward }));
+}
+
+struct Loop<'a, C> {
+    packed: &'a Packed,
+    steps: &'a C,
+    part: (usize, usize),
+    backward: bool,
+}
+
+impl<C: Steps> Kernel for Loop<'_, C> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd, const V: usize, const W: usize>(self, s: S) {
+        let mut scratch = Scratch::new();
+        let steps = self.packed.steps();
+        for index in 0..steps {
+            let step = if self.backward { steps - 1 - index } else { index };
+            let rows = Rows::at(self.packed, step, self.part.0, self.part.1);
+            // SAFETY: in order, for the rows of this thread.
+            unsafe { self.steps.step(s, &rows, &mut scratch) };
+        }
+        // SAFETY: after the last step.
+        unsafe { self.steps.finish(s, self.packed, self.part, &mut scratch) };
+    }
+}
+
+/// Hidden states under recurrent dropout.
+struct MaskedState<'a> {
+    masks: &'a [f32],
+    /// Masks and masked states of every gate, or one for all.
+    copies: usize,
+    rows: usize,
+    columns: usize,
+    out: Shared<'a, f32>,
+}
+
+impl<'a> MaskedState<'a> {
+    fn new(
+        masks: Option<&'a [f32]>,
+        copies: usize,
+        (n, p, columns): (usize, usize, usize),
+        h: &[f32],
+        out: &'a mut [f32],
+    ) -> Option<MaskedState<'a>> {
+        let Some(masks) = masks else {
+            assert!(out.is_empty());
+            return None;
+        };
+        assert_eq!(out.len(), copies * (n + p) * columns);
+        for (masks, out) in
+            masks.chunks_exact((n * columns).max(1)).zip(out.chunks_exact_mut(((n + p) * columns).max(1)))
+        {
+            for ((out, x), m) in out.iter_mut().zip(h).zip(masks) {
+                *out = x * m;
+            }
+        }
+        Some(MaskedState { masks, copies, rows: n, columns, out: Shared::new(out) })
+    }
+
+    /// # Safety
+    /// `place` and `unit` are inside.
+    #[inline(always)]
+    unsafe fn store<S: Simd>(&self, s: S, place: Place, unit: usize, h: S::F32) {
+        let states = self.out.len() / self.copies;
+        for copy in 0..self.copies {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let mask = self.masks.as_ptr().add((copy * self.rows + place.row) * self.columns + unit);
+                let out = self.out.at(copy * states + place.is * self.columns + unit);
+                s.store(out, s.mul(h, s.load(mask)));
+            }
+        }
+    }
+
+    fn left(&self, first: usize) -> Left {
+        let states = self.out.len() / self.copies;
+        Left {
+            // SAFETY: the address of the first element.
+            base: unsafe { self.out.at(0) },
+            stride: self.columns,
+            first,
+            gate: if self.copies > 1 { states } else { 0 },
+        }
+    }
+}
