@@ -1,6 +1,20 @@
 //! Ragged batches, targets and outputs as callers give and get them: in the order of the sequences,
 //! concatenated, without padding.
 
+use std::collections::BTreeMap;
+
+/// The state of one direction of a recurrent layer, in the order of the sequences.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State {
+    /// Hidden state `[N, R]`.
+    pub h: Vec<f32>,
+    /// Cell state `[N, H]`; empty for a cell that has none.
+    pub c: Vec<f32>,
+}
+
+/// States by the name of the layer; `<name>.forward` and `<name>.backward` for a bidirectional one.
+pub type States = BTreeMap<String, State>;
+
 /// A batch of sequences: ids for a model with an embedding, feature rows for one with an input layer.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
@@ -12,6 +26,8 @@ pub struct Batch {
     pub lengths: Vec<u32>,
     /// Index of every sequence in its data set: what its dropout masks depend on.
     pub samples: Vec<u32>,
+    /// States before the first step; zero where none is given.
+    pub initial: States,
 }
 
 /// What the outputs should have been, and how much each counts.
@@ -34,4 +50,6 @@ pub struct Output {
     pub lengths: Option<Vec<u32>>,
     /// Columns of a row.
     pub features: usize,
+    /// States after the last step, of the layers that return them.
+    pub states: States,
 }

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod adam;
 mod batch;
 mod config;
 mod error;
@@ -13,17 +14,21 @@ mod initializers;
 mod layers;
 mod lbfgs;
 mod linear;
+mod loss;
 mod model;
 mod overflow;
 mod parameters;
+mod regularization;
 mod schedule;
 mod tf_idf;
 
-pub use batch::{Batch, Output, Targets};
+pub use adam::AdamConfig;
+pub use batch::{Batch, Output, State, States, Targets};
 pub use config::{Activation, Config, LayerConfig, Limits};
 pub use error::{Error, Problem};
 pub use linear::{Linear, LinearOptions};
-pub use model::{AdamConfig, Evaluation, LayerSummary, Loss, Model, StepReport};
+pub use loss::{Evaluation, Loss};
+pub use model::{LayerSummary, Model, Session, StepOptions, StepReport};
 pub use parameters::View;
 pub use schedule::Schedule;
 pub use tf_idf::Texts;

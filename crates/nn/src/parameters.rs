@@ -1,10 +1,12 @@
 //! All parameters of a model in one run of memory, with named views; gradients and moments beside them.
 
+use crate::config::Regularizer;
+use crate::initializers::Draw;
 use crate::Error;
 use cellstate_kernels::Buffer;
 
 /// One parameter: its name, shape and place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct View {
     /// `<layer>.<parameter>`, such as `lstm.recurrent_kernel`.
     pub name: String,
@@ -14,6 +16,8 @@ pub struct View {
     pub trainable: bool,
     pub(crate) layer: usize,
     pub(crate) offset: usize,
+    pub(crate) draw: Draw,
+    pub(crate) regularizer: Option<Regularizer>,
 }
 
 impl View {
@@ -54,6 +58,12 @@ impl Parameters {
 
     pub(crate) fn value(&self, index: usize) -> &[f32] {
         &self.values[self.views[index].range()]
+    }
+
+    /// Bytes of memory that parameters, gradients and moments hold.
+    pub(crate) fn bytes(&self) -> usize {
+        let Parameters { values, gradients, updated, first_moments, second_moments, .. } = self;
+        [values, gradients, updated, first_moments, second_moments].iter().map(|buffer| buffer.bytes()).sum()
     }
 
     /// Memory for gradients.

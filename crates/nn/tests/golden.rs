@@ -1,7 +1,7 @@
 //! Outputs, gradients and ten Adam steps against PyTorch; `test/golden/lstm_pytorch.py` made the values.
 
 use cellstate_kernels::{Context, Level};
-use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, Targets};
+use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, StepOptions, Targets};
 use serde_json::Value;
 use std::sync::atomic::AtomicBool;
 
@@ -57,9 +57,9 @@ fn outputs_gradients_and_ten_adam_steps_match_pytorch() {
             let lengths = integers("lengths");
             let batch = Batch {
                 ids: Some(integers("ids").iter().map(|&id| id as i32).collect()),
-                values: None,
                 samples: (0..lengths.len() as u32).collect(),
                 lengths,
+                ..Batch::default()
             };
             let targets = Targets { classes: Some(integers("classes")), ..Targets::default() };
             near("probabilities", &model.predict(&batch, &cancel).unwrap().values, &floats(&case["probabilities"]));
@@ -72,8 +72,9 @@ fn outputs_gradients_and_ten_adam_steps_match_pytorch() {
                 weight_decay: 0.0,
                 global_clip_norm: None,
             };
+            let options = StepOptions::new(Loss::CategoricalCrossentropy, adam);
             for (step, expected) in floats(&case["losses"]).into_iter().enumerate() {
-                let report = model.train_step(&batch, &targets, Loss::CategoricalCrossentropy, &adam, &cancel).unwrap();
+                let report = model.train_step(&batch, &targets, &options, &cancel).unwrap();
                 near(&format!("loss of step {step}"), &[report.loss as f32], &[expected]);
                 if step == 0 {
                     for (index, view) in model.parameters().iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Values that overflow: the layer, the sample and the cause are named, the weights stay, and training goes on.
 
 use cellstate_kernels::{Context, Level};
-use cellstate_nn::{AdamConfig, Batch, Config, Error, Loss, Model, Problem, Targets};
+use cellstate_nn::{AdamConfig, Batch, Config, Error, Loss, Model, Problem, States, StepOptions, Targets};
 use std::sync::atomic::AtomicBool;
 
 const ADAM: AdamConfig = AdamConfig {
@@ -26,7 +26,7 @@ fn batch(sequences: u32, value: f32) -> Batch {
         values: Some((0..sequences).flat_map(step).collect()),
         lengths: vec![2; sequences as usize],
         samples: (40..40 + sequences).collect(),
-        ids: None,
+        ..Batch::default()
     }
 }
 
@@ -40,7 +40,9 @@ fn weights(model: &Model) -> Vec<Vec<f32>> {
 
 fn step(model: &mut Model, batch: &Batch, targets: &Targets, adam: &AdamConfig) -> Result<f64, Error> {
     let cancel = AtomicBool::new(false);
-    model.train_step(batch, targets, Loss::MeanSquaredError, adam, &cancel).map(|report| report.loss)
+    model
+        .train_step(batch, targets, &StepOptions::new(Loss::MeanSquaredError, *adam), &cancel)
+        .map(|report| report.loss)
 }
 
 fn overflow(result: Result<f64, Error>) -> Problem {
@@ -126,7 +128,7 @@ fn gradients_of_an_embedding_name_the_sample_whose_token_they_belong_to() {
             ids: Some(vec![1, 2, 3, 4, 5, 1, 2]),
             lengths: vec![2, 3, 2],
             samples: vec![7, 8, 9],
-            values: None,
+            ..Batch::default()
         };
         let targets = Targets { values: Some(vec![0.0, 3e38, 0.0]), ..Targets::default() };
         let problem = overflow(step(&mut model, &batch, &targets, &ADAM));
@@ -161,7 +163,7 @@ fn an_update_that_overflows_names_the_layer_and_forgets_the_moments() {
     let cancel = AtomicBool::new(false);
     let adam = AdamConfig { learning_rate: 1e29, epsilon: 1e-38, ..ADAM };
     model.forward(&batch(1, 1.0), false, &cancel).unwrap();
-    model.backward(&[1e-25], &cancel).unwrap();
+    model.backward(&[1e-25], &States::new(), &cancel).unwrap();
     let problem = overflow(model.apply_gradients(&adam));
     assert_eq!(problem.place, "layer out");
     assert_eq!(problem.fix, ["adam({ learningRate: 0.001, globalClipNorm: 1 })"]);
@@ -170,7 +172,7 @@ fn an_update_that_overflows_names_the_layer_and_forgets_the_moments() {
     // The next update is that of a model that never failed.
     let update = |model: &mut Model| {
         model.forward(&batch(1, 1.0), false, &cancel).unwrap();
-        model.backward(&[0.5], &cancel).unwrap();
+        model.backward(&[0.5], &States::new(), &cancel).unwrap();
         model.apply_gradients(&ADAM).unwrap();
         weights(model)
     };
@@ -186,9 +188,9 @@ fn a_gradient_of_the_outputs_that_overflows_names_the_layer() {
     let before = weights(&model);
     let cancel = AtomicBool::new(false);
     model.forward(&batch(2, 1e10), false, &cancel).unwrap();
-    let refused = model.backward(&[1.0, f32::NAN], &cancel).unwrap_err();
+    let refused = model.backward(&[1.0, f32::NAN], &States::new(), &cancel).unwrap_err();
     assert_eq!(refused.to_string(), "outputGradient[1] must be a finite number, got NaN");
-    model.backward(&[1.0, 1e38], &cancel).unwrap();
+    model.backward(&[1.0, 1e38], &States::new(), &cancel).unwrap();
     let problem = overflow(model.apply_gradients(&ADAM));
     assert!(problem.place.starts_with("layer "), "{}", problem.place);
     assert!(weights(&model) == before);

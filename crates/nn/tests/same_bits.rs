@@ -1,7 +1,7 @@
 //! A hundred steps give the same weights with any number of threads at every SIMD level.
 
 use cellstate_kernels::{Context, Level};
-use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, Targets};
+use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, StepOptions, Targets};
 use std::sync::atomic::AtomicBool;
 
 const STEPS: u32 = 100;
@@ -28,12 +28,13 @@ fn weights(context: Context) -> Vec<u32> {
         let tokens: u32 = lengths.iter().sum();
         let batch = Batch {
             ids: Some((0..tokens).map(|i| ((i * i + 31 * step) % 300) as i32).collect()),
-            values: None,
             lengths,
             samples: (0..9).map(|i| (i * 7 + step) % 97).collect(),
+            ..Batch::default()
         };
         let targets = Targets { classes: Some((0..9).map(|i| (i + step) % 2).collect()), ..Targets::default() };
-        model.train_step(&batch, &targets, Loss::CategoricalCrossentropy, &adam, &AtomicBool::new(false)).unwrap();
+        let options = StepOptions::new(Loss::CategoricalCrossentropy, adam);
+        model.train_step(&batch, &targets, &options, &AtomicBool::new(false)).unwrap();
     }
     (0..model.parameters().len())
         .flat_map(|index| model.value(index).iter().map(|x| x.to_bits()).collect::<Vec<_>>())

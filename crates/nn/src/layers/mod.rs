@@ -1,32 +1,33 @@
 //! Layers as forward and backward pairs. A layer keeps what its backward pass needs.
 
-mod bidirectional;
+mod attention_pooling;
+mod build;
+mod conv1d;
 mod dense;
-mod direction;
 mod dropout;
 mod input;
-mod lstm;
+mod layer_normalization;
 mod packing;
 mod pooling;
+mod recurrent;
+mod residual;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use bidirectional::Bidirectional;
-pub(crate) use dense::Dense;
-pub(crate) use direction::{Options, Weights};
-pub(crate) use dropout::Dropout;
-pub(crate) use input::{Embedding, Input};
-pub(crate) use lstm::Lstm;
+pub(crate) use build::{build, plan, Shape};
 pub(crate) use packing::Packing;
-pub(crate) use pooling::{ConcatPooling, Pooling, PoolingKind};
 
 use crate::parameters::View;
-use crate::Error;
+use crate::{Batch, Error, States};
 use cellstate_kernels::embedding::Distinct;
 use cellstate_kernels::philox::Philox;
-use cellstate_kernels::{padded, Buffer, Context, Packed};
+use cellstate_kernels::{elementwise, padded, Buffer, Context, Packed};
+use std::collections::BTreeMap;
 
 /// What every layer sees of a pass.
 pub(crate) struct Pass<'a> {
     pub(crate) context: &'a Context,
+    pub(crate) batch: &'a Batch,
     pub(crate) packed: &'a Packed,
     /// Sample index of every row.
     pub(crate) samples: &'a [u32],
@@ -38,6 +39,35 @@ pub(crate) struct Pass<'a> {
     pub(crate) values: &'a [f32],
     /// Tells these values from others that the model had.
     pub(crate) version: u64,
+    /// The batch of which this is a part, or all.
+    pub(crate) whole: Whole,
+    /// Whether every recurrent layer tells its last states.
+    pub(crate) keeps_states: bool,
+    /// Whether the gradients of all hidden states are kept.
+    pub(crate) flow: bool,
+    /// Gradients of the last states, where callers gave some.
+    pub(crate) state_gradients: Option<&'a States>,
+}
+
+/// Sizes of a whole batch, which may be computed in parts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Whole {
+    /// N.
+    pub(crate) sequences: usize,
+    /// P.
+    pub(crate) tokens: usize,
+    /// Sequences that have a step.
+    pub(crate) started: usize,
+}
+
+impl Whole {
+    pub(crate) fn of(batch: &Batch) -> Whole {
+        Whole {
+            sequences: batch.lengths.len(),
+            tokens: batch.lengths.iter().map(|&length| length as usize).sum(),
+            started: batch.lengths.iter().filter(|&&length| length > 0).count(),
+        }
+    }
 }
 
 impl Pass<'_> {
@@ -105,4 +135,44 @@ pub(crate) trait Layer: Send {
 
     /// Bytes of memory that the layer keeps.
     fn bytes(&self) -> usize;
+
+    /// Leave out the last activation: the loss takes logits.
+    fn leave_logits(&mut self, _logits: bool) {}
+
+    /// Turns the gradient of the layer's output into that of its logits, where they were left.
+    fn logits_gradient(&self, _pass: &Pass<'_>, _y: &Activation, _dy: &mut [f32]) {}
+
+    /// What the loss grows by for what only the layer knows.
+    fn penalty(&self, _pass: &Pass<'_>) -> f64 {
+        0.0
+    }
+
+    /// Adds the states after the last step.
+    fn states(&self, _pass: &Pass<'_>, _states: &mut States) {}
+
+    /// Adds the gradients of the initial states that were given.
+    fn initial_gradients(&self, _pass: &Pass<'_>, _gradients: &mut States) {}
+
+    /// Adds the norm of the gradient of every hidden state, in the order of the batch, after a pass with `flow`.
+    fn flow(&self, _pass: &Pass<'_>, _flow: &mut BTreeMap<String, Vec<f64>>) {}
+}
+
+impl Gradient {
+    /// Takes the first gradient, or adds another's.
+    pub(crate) fn take(
+        &mut self,
+        pass: &Pass<'_>,
+        first: bool,
+        (data, per_token): (&[f32], bool),
+    ) -> Result<(), Error> {
+        if first {
+            self.data.resize(data.len())?;
+            self.data.copy_from_slice(data);
+            self.per_token = per_token;
+        } else {
+            assert_eq!(self.per_token, per_token, "two directions have the same options");
+            elementwise::add(pass.context, data, &mut self.data);
+        }
+        Ok(())
+    }
 }

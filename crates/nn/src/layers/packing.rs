@@ -28,6 +28,16 @@ impl Packing {
         Ok(&self.panels)
     }
 
+    /// The panels of weights that no other pass has.
+    pub(crate) fn fresh(
+        &mut self,
+        pack: impl FnOnce(&mut Panels) -> Result<(), OutOfMemory>,
+    ) -> Result<&Panels, Error> {
+        self.holds = None;
+        pack(&mut self.panels)?;
+        Ok(&self.panels)
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.panels.bytes()
     }
