@@ -9,6 +9,7 @@ mod failure;
 mod job;
 pub mod linear;
 pub mod model;
+mod session;
 mod threads;
 
 use napi::bindgen_prelude::*;

@@ -1,15 +1,18 @@
 //! A model behind a queue: jobs on it run one after the other, in the order in which they came.
 
 use crate::failure::Failure;
+use crate::session::NativeSession;
 use crate::{executor, explain, job};
 use cellstate_formats::{digest, durable, Limits, ModelFile, Parameter, ReadOptions, FORMAT_VERSION};
 use cellstate_kernels::{Context, Level};
-use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, Output, Targets, View};
+use cellstate_nn::{
+    AdamConfig, Batch, Config, LayerSummary, Loss, Model, Output, Session, State, States, StepOptions, Targets, View,
+};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Sequences: ids or feature rows, concatenated.
@@ -19,6 +22,45 @@ pub struct NativeBatch {
     pub values: Option<Float32Array>,
     pub lengths: Uint32Array,
     pub samples: Uint32Array,
+    pub initial: Option<NativeStates>,
+}
+
+/// A state of a recurrent layer, a row a sequence; `c` only where the layer has one.
+#[napi(object)]
+pub struct NativeState {
+    pub h: Float32Array,
+    pub c: Option<Float32Array>,
+}
+
+/// States by the name of their layer.
+pub(crate) type NativeStates = BTreeMap<String, NativeState>;
+
+pub(crate) fn states_from(states: NativeStates) -> States {
+    let state = |state: NativeState| State { h: state.h.to_vec(), c: state.c.map_or(Vec::new(), |c| c.to_vec()) };
+    states.into_iter().map(|(name, values)| (name, state(values))).collect()
+}
+
+pub(crate) fn states_into(states: States) -> NativeStates {
+    let state = |state: State| {
+        let c = (!state.c.is_empty()).then(|| Float32Array::new(state.c));
+        NativeState { h: Float32Array::new(state.h), c }
+    };
+    states.into_iter().map(|(name, values)| (name, state(values))).collect()
+}
+
+/// The columns of the states of a recurrent layer.
+#[napi(object)]
+pub struct NativeStateShape {
+    pub name: String,
+    pub hidden: u32,
+    pub cell: Option<u32>,
+}
+
+/// Norms of the gradients of the hidden states of a recurrent layer, step after step.
+#[napi(object)]
+pub struct NativeFlow {
+    pub name: String,
+    pub norms: Float64Array,
 }
 
 /// Targets of every output row.
@@ -45,6 +87,7 @@ pub struct NativeOptimizer {
 #[napi(object)]
 pub struct NativeStepReport {
     pub loss: f64,
+    pub penalty: f64,
     pub weight_sum: f64,
     pub correct: u32,
     pub rows: u32,
@@ -57,6 +100,7 @@ pub struct NativeStepReport {
 pub struct NativeEvaluation {
     pub loss_sum: f64,
     pub weight_sum: f64,
+    pub penalty: f64,
     pub correct: u32,
     pub rows: u32,
     pub tokens: u32,
@@ -67,6 +111,14 @@ pub struct NativeOutput {
     pub values: Float32Array,
     pub lengths: Option<Uint32Array>,
     pub features: u32,
+    pub states: NativeStates,
+}
+
+/// An output, and what regularizers add to a loss of it.
+#[napi(object)]
+pub struct NativeForward {
+    pub output: NativeOutput,
+    pub penalty: f64,
 }
 
 #[napi(object)]
@@ -87,7 +139,7 @@ pub struct NativeLayer {
 #[napi(object, object_from_js = false)]
 pub struct NativeLoaded {
     pub model: NativeModel,
-    pub documents: HashMap<String, String>,
+    pub documents: BTreeMap<String, String>,
     pub created_by: String,
     pub format_version: u32,
 }
@@ -99,6 +151,7 @@ impl From<NativeBatch> for Batch {
             values: batch.values.map(|values| values.to_vec()),
             lengths: batch.lengths.to_vec(),
             samples: batch.samples.to_vec(),
+            initial: batch.initial.map_or(States::new(), states_from),
         }
     }
 }
@@ -136,6 +189,7 @@ impl From<Output> for NativeOutput {
             values: Float32Array::new(output.values),
             lengths: output.lengths.map(Uint32Array::new),
             features: output.features as u32,
+            states: states_into(output.states),
         }
     }
 }
@@ -193,10 +247,21 @@ impl Shared {
 #[napi]
 pub struct NativeModel {
     shared: Arc<Shared>,
-    config: String,
     context: Context,
-    layers: Vec<(String, &'static str, Vec<Option<usize>>, usize)>,
-    parameters: Vec<(String, Vec<usize>, bool)>,
+    description: Arc<Mutex<Description>>,
+}
+
+/// What a model is, to be told while it computes.
+struct Description {
+    config: Config,
+    layers: Vec<LayerSummary>,
+    parameters: Vec<View>,
+}
+
+impl Description {
+    fn of(model: &Model) -> Description {
+        Description { config: model.config().clone(), layers: model.summary(), parameters: model.parameters().to_vec() }
+    }
 }
 
 fn context(threads: u32, simd: &str) -> std::result::Result<Context, Failure> {
@@ -217,24 +282,18 @@ fn context(threads: u32, simd: &str) -> std::result::Result<Context, Failure> {
 impl NativeModel {
     fn wrap(model: Model) -> NativeModel {
         NativeModel {
-            config: model.config().to_json(),
             context: *model.context(),
-            layers: model
-                .summary()
-                .iter()
-                .map(|layer| (layer.name.clone(), layer.kind, layer.output_shape.clone(), layer.parameters))
-                .collect(),
-            parameters: model
-                .parameters()
-                .iter()
-                .map(|view| (view.name.clone(), view.shape.clone(), view.trainable))
-                .collect(),
+            description: Arc::new(Mutex::new(Description::of(&model))),
             shared: Arc::new(Shared { model: Mutex::new(Some(model)), queue: Mutex::default() }),
         }
     }
 
+    fn description(&self) -> MutexGuard<'_, Description> {
+        self.description.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A promise of `work` on the model, after everything that was asked of it before.
-    fn enqueue<'env, T: Send + 'static, R: ToNapiValue + 'static>(
+    pub(crate) fn enqueue<'env, T: Send + 'static, R: ToNapiValue + 'static>(
         &self,
         env: &'env Env,
         work: impl FnOnce(&mut Model, &AtomicBool) -> std::result::Result<T, Failure> + Send + 'static,
@@ -267,17 +326,26 @@ impl NativeModel {
 #[napi]
 impl NativeModel {
     #[napi(constructor, catch_unwind)]
-    pub fn new(env: Env, config: String, threads: u32, simd: String) -> Result<Self> {
+    pub fn new(
+        env: Env,
+        config: String,
+        threads: u32,
+        simd: String,
+        given: HashMap<String, Float32Array>,
+    ) -> Result<Self> {
         let build = || -> std::result::Result<NativeModel, Failure> {
             let context = context(threads, &simd)?;
             Ok(NativeModel::wrap(Model::zeros(Config::from_json(&config)?, context).map_err(explain::creating)?))
         };
         let model = build().map_err(|failure| failure.into_error(env))?;
+        let given: Vec<(String, Vec<f32>)> = given.into_iter().map(|(name, values)| (name, values.to_vec())).collect();
         // The first job: initial weights are not drawn on the JavaScript thread.
         let shared = model.shared.clone();
         let initialize = Box::new(move || {
             if let Some(model) = shared.model.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 model.initialize();
+                let given: Vec<(&str, &[f32])> = given.iter().map(|(name, values)| (&**name, &**values)).collect();
+                model.set_values(&given, true).expect("the caller checked names and lengths");
             }
         });
         if let Err(initialize) = model.shared.submit(initialize) {
@@ -300,32 +368,82 @@ impl NativeModel {
 
     #[napi(getter)]
     pub fn config(&self) -> String {
-        self.config.clone()
+        self.description().config.to_json()
     }
 
     #[napi(getter)]
     pub fn layers(&self) -> Vec<NativeLayer> {
-        self.layers
-            .iter()
-            .map(|(name, kind, shape, parameters)| NativeLayer {
-                name: name.clone(),
-                kind: (*kind).to_owned(),
-                output_shape: shape.iter().map(|size| size.map(|size| size as u32)).collect(),
-                parameters: *parameters as f64,
-            })
-            .collect()
+        let layer = |layer: &LayerSummary| NativeLayer {
+            name: layer.name.clone(),
+            kind: layer.kind.to_owned(),
+            output_shape: layer.output_shape.iter().map(|size| size.map(|size| size as u32)).collect(),
+            parameters: layer.parameters as f64,
+        };
+        self.description().layers.iter().map(layer).collect()
     }
 
     #[napi(getter)]
     pub fn parameters(&self) -> Vec<NativeParameter> {
-        self.parameters
-            .iter()
-            .map(|(name, shape, trainable)| NativeParameter {
-                name: name.clone(),
-                shape: shape.iter().map(|&size| size as u32).collect(),
-                trainable: *trainable,
-            })
-            .collect()
+        let parameter = |view: &View| NativeParameter {
+            name: view.name.clone(),
+            shape: view.shape.iter().map(|&size| size as u32).collect(),
+            trainable: view.trainable,
+        };
+        self.description().parameters.iter().map(parameter).collect()
+    }
+
+    /// The states that the model goes through the steps with.
+    #[napi(getter)]
+    pub fn states(&self) -> Vec<NativeStateShape> {
+        let shapes = self.description().config.state_shapes();
+        let shape = |(name, hidden, cell): (String, usize, Option<usize>)| NativeStateShape {
+            name,
+            hidden: hidden as u32,
+            cell: cell.map(|cell| cell as u32),
+        };
+        shapes.into_iter().map(shape).collect()
+    }
+
+    /// Lets training change the parameters of a layer, or leaves them as they are.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn set_trainable<'env>(&self, env: &'env Env, layer: String, trainable: bool) -> Result<Object<'env>> {
+        let description = self.description.clone();
+        self.enqueue(
+            env,
+            move |model, _| {
+                model.set_trainable(&layer, trainable)?;
+                *description.lock().unwrap_or_else(PoisonError::into_inner) = Description::of(model);
+                Ok(())
+            },
+            |()| (),
+        )
+    }
+
+    /// A session with `streams` streams.
+    #[napi]
+    pub fn session(&self, env: Env, streams: u32) -> Result<NativeSession> {
+        let config = self.description().config.clone();
+        let session = Session::new(&config, streams as usize);
+        session.map(|session| NativeSession::new(config, session)).map_err(|error| Failure::from(error).into_error(env))
+    }
+
+    /// Norms of the gradients of hidden states.
+    #[napi(ts_return_type = "Promise<Array<NativeFlow>>")]
+    pub fn gradient_flow<'env>(
+        &self,
+        env: &'env Env,
+        batch: NativeBatch,
+        output_gradient: Float32Array,
+    ) -> Result<Object<'env>> {
+        let (batch, gradient) = (Batch::from(batch), output_gradient.to_vec());
+        self.enqueue(
+            env,
+            move |model, cancel| Ok(model.gradient_flow(&batch, &gradient, cancel)?),
+            |flow| {
+                let flow = flow.into_iter();
+                flow.map(|(name, norms)| NativeFlow { name, norms: Float64Array::new(norms) }).collect::<Vec<_>>()
+            },
+        )
     }
 
     #[napi(ts_return_type = "Promise<Array<Float32Array>>")]
@@ -390,17 +508,21 @@ impl NativeModel {
         targets: NativeTargets,
         loss: String,
         optimizer: NativeOptimizer,
+        gradient_shards: u32,
     ) -> Result<Object<'env>> {
         let (batch, targets) = (Batch::from(batch), Targets::from(targets));
         self.enqueue(
             env,
             move |model, cancel| {
                 let started = Instant::now();
-                let report = model.train_step(&batch, &targets, Loss::named(&loss)?, &optimizer.adam()?, cancel)?;
+                let (loss, optimizer) = (Loss::named(&loss)?, optimizer.adam()?);
+                let options = StepOptions { loss, optimizer, gradient_shards: gradient_shards as usize };
+                let report = model.train_step(&batch, &targets, &options, cancel)?;
                 Ok((report, started.elapsed().as_secs_f64()))
             },
             |(report, seconds)| NativeStepReport {
                 loss: report.loss,
+                penalty: report.penalty,
                 weight_sum: report.weight_sum,
                 correct: report.correct as u32,
                 rows: report.rows as u32,
@@ -426,6 +548,7 @@ impl NativeModel {
             |sums| NativeEvaluation {
                 loss_sum: sums.loss_sum,
                 weight_sum: sums.weight_sum,
+                penalty: sums.penalty,
                 correct: sums.correct as u32,
                 rows: sums.rows as u32,
                 tokens: sums.tokens as u32,
@@ -439,16 +562,36 @@ impl NativeModel {
         self.enqueue(env, move |model, cancel| Ok(model.predict(&batch, cancel)?), NativeOutput::from)
     }
 
-    #[napi(ts_return_type = "Promise<NativeOutput>")]
+    #[napi(ts_return_type = "Promise<NativeForward>")]
     pub fn forward<'env>(&self, env: &'env Env, batch: NativeBatch, training: bool) -> Result<Object<'env>> {
         let batch = Batch::from(batch);
-        self.enqueue(env, move |model, cancel| Ok(model.forward(&batch, training, cancel)?), NativeOutput::from)
+        self.enqueue(
+            env,
+            move |model, cancel| {
+                let output = model.forward(&batch, training, cancel)?;
+                Ok((output, model.penalty()))
+            },
+            |(output, penalty)| NativeForward { output: NativeOutput::from(output), penalty },
+        )
     }
 
-    #[napi(ts_return_type = "Promise<void>")]
-    pub fn backward<'env>(&self, env: &'env Env, output_gradient: Float32Array) -> Result<Object<'env>> {
-        let gradient = output_gradient.to_vec();
-        self.enqueue(env, move |model, cancel| Ok(model.backward(&gradient, cancel)?), |()| ())
+    /// Gradients of the parameters; those of the initial states of the batch.
+    #[napi(ts_return_type = "Promise<Record<string, NativeState>>")]
+    pub fn backward<'env>(
+        &self,
+        env: &'env Env,
+        output_gradient: Float32Array,
+        state_gradients: NativeStates,
+    ) -> Result<Object<'env>> {
+        let (gradient, states) = (output_gradient.to_vec(), states_from(state_gradients));
+        self.enqueue(
+            env,
+            move |model, cancel| {
+                model.backward(&gradient, &states, cancel)?;
+                Ok(model.initial_gradients().clone())
+            },
+            states_into,
+        )
     }
 
     #[napi(ts_return_type = "Promise<number>")]
