@@ -13,47 +13,85 @@ export {
 } from './data/split.js'
 export { type ReadTextOptions, readText } from './data/text.js'
 export { CellstateError, ERROR_CODES, type ErrorCode, type ErrorDetails } from './errors.js'
+export { type GradientFlowOptions, gradientFlow, type LayerFlow } from './explain/gradient-flow.js'
+export type { Activation, ElementwiseActivation } from './model/layers/activations.js'
+export { type Conv1dLayer, type Conv1dOptions, conv1d, type Padding } from './model/layers/convolution.js'
+export { type DenseLayer, type DenseOptions, dense } from './model/layers/dense.js'
+export type { LayerOptions } from './model/layers/description.js'
+export { type DropoutLayer, type DropoutOptions, dropout, spatialDropout } from './model/layers/dropout.js'
 export {
-  type Activation,
-  type BidirectionalLayer,
-  type BidirectionalOptions,
-  bidirectional,
-  concatPooling,
-  type DenseLayer,
-  type DenseOptions,
-  type DropoutLayer,
-  type DropoutOptions,
-  dense,
-  dropout,
+  type ChronoInitializer,
+  type Initializer,
+  type InitializerName,
+  type InitializerValues,
+  initializers,
+} from './model/layers/initializers.js'
+export {
   type EmbeddingLayer,
   type EmbeddingOptions,
   embedding,
-  globalAveragePooling,
-  globalMaxPooling,
   type InputLayer,
   type InputOptions,
   input,
-  type Layer,
-  type LayerOptions,
+} from './model/layers/inputs.js'
+export {
+  type LayerNormalizationLayer,
+  type LayerNormalizationOptions,
+  layerNormalization,
+} from './model/layers/normalization.js'
+export {
+  type AttentionPoolingLayer,
+  type AttentionPoolingOptions,
+  attentionPooling,
+  concatPooling,
+  globalAveragePooling,
+  globalMaxPooling,
+  type PoolingLayer,
+} from './model/layers/pooling.js'
+export {
+  type GruLayer,
+  type GruOptions,
+  gru,
   type LstmLayer,
   type LstmOptions,
   lstm,
-  type PoolingLayer,
-} from './model/layers.js'
+  type RecurrentLayer,
+  type RecurrentOptions,
+  type SimpleRnnLayer,
+  type SimpleRnnOptions,
+  simpleRnn,
+} from './model/layers/recurrent.js'
+export { type Regularizer, regularizers } from './model/layers/regularizers.js'
 export {
+  type BidirectionalLayer,
+  type BidirectionalOptions,
+  bidirectional,
+  type MergeMode,
+  type ResidualInnerLayer,
+  type ResidualLayer,
+  residual,
+} from './model/layers/wrappers.js'
+export type { Layer } from './model/layers.js'
+export {
+  type BackwardOptions,
   type EvaluateOptions,
+  type ForwardOptions,
+  type ForwardOutput,
   type LayerSummary,
   type LoadModelOptions,
   loadModel,
   Model,
-  type ModelInput,
   type ModelOrigin,
   type ModelOutput,
   type ParameterValues,
+  type PredictOptions,
   type SequentialOptions,
   sequential,
 } from './model/model.js'
 export type { Evaluation, Loss, Metric, Optimizer, Schedule } from './model/objective.js'
+export type { ModelInput } from './model/sequences.js'
+export { Session, type SessionOptions, type StreamOptions } from './model/session.js'
+export type { LayerState, ModelStates } from './model/states.js'
 export type { ComputeOptions } from './native/load.js'
 export type { LinearBaselineResult } from './tasks/linear-baseline.js'
 export {

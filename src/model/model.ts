@@ -2,10 +2,17 @@
 import { checkBoolean, checkChoice, checkName, checkOptions, checkSeed, checkSignal } from '../checks.js'
 import { didYouMean } from '../closest.js'
 import { lengthBatches } from '../data/batches.js'
-import { Dataset, type Ragged, type SampleInput, type SampleSource } from '../data/dataset.js'
+import { Dataset, type SampleSource } from '../data/dataset.js'
 import { fileError, MODEL_FILES } from '../data/file-error.js'
 import { argumentError, argumentRangeError, argumentTypeError, CellstateError, cut, show } from '../errors.js'
-import type { NativeBatch, NativeModel, NativeOutput, NativeStepReport } from '../native/binding.js'
+import type {
+  NativeBatch,
+  NativeFlow,
+  NativeModel,
+  NativeOutput,
+  NativeStates,
+  NativeStepReport,
+} from '../native/binding.js'
 import {
   type ComputeOptions,
   computeSettings,
@@ -14,8 +21,8 @@ import {
   nativeCallSync,
   VERSION,
 } from '../native/load.js'
-import { allocate } from '../text/allocate.js'
 import { bytes, count } from '../words.js'
+import { pretrainedOf } from './layers/inputs.js'
 import { checkLayer, type Layer } from './layers.js'
 import {
   checkTargets,
@@ -29,6 +36,9 @@ import {
   type Optimizer,
   type Outputs,
 } from './objective.js'
+import { asBatch, type ModelInput, type Sequences, sequencesOf, unknownId } from './sequences.js'
+import { Session, type SessionOptions } from './session.js'
+import { checkStates, type ModelStates, putRows, rowsOf } from './states.js'
 
 /** Options of {@link sequential}. */
 export interface SequentialOptions extends ComputeOptions {
@@ -42,12 +52,6 @@ export interface LoadModelOptions extends ComputeOptions {
   allowNonFinite?: boolean | undefined
 }
 
-/** Sequences for a model: arrays, or all of them one after the other. */
-export type ModelInput =
-  | readonly SampleInput[]
-  | { readonly ids: Int32Array; readonly lengths: ArrayLike<number> }
-  | { readonly values: Float32Array; readonly lengths: ArrayLike<number> }
-
 /** Outputs of a model: rows of `features` numbers, one a sequence, or, with `lengths`, one a step. */
 export interface ModelOutput {
   /** All rows, one after the other. */
@@ -56,6 +60,36 @@ export interface ModelOutput {
   features: number
   /** Rows of every sequence, if the last layer returns sequences. */
   lengths?: Uint32Array
+  /** States after the last step, by layer, if a layer has `returnState`. */
+  states?: ModelStates
+}
+
+/** What {@link Model.forward} returns. */
+export interface ForwardOutput extends ModelOutput {
+  /** What the regularizers of the model add to a mean loss of these outputs. */
+  penalty: number
+}
+
+/** Options of {@link Model.predict}. */
+export interface PredictOptions {
+  /** States before the first step, by layer; a row a sequence. Default: zeros. */
+  initialState?: ModelStates | undefined
+  /** Stops between parts of the input; the promise then rejects with its reason. */
+  signal?: AbortSignal | undefined
+}
+
+/** Options of {@link Model.forward}. */
+export interface ForwardOptions {
+  /** Whether dropout is on. Default `false`. */
+  training?: boolean | undefined
+  /** States before the first step, by layer; a row a sequence. Default: zeros. */
+  initialState?: ModelStates | undefined
+}
+
+/** Options of {@link Model.backward}. */
+export interface BackwardOptions {
+  /** Gradient of the loss by the states after the last step, by layer. Default: zeros. */
+  stateGradients?: ModelStates | undefined
 }
 
 /** Numbers of a parameter with their shape. */
@@ -100,6 +134,7 @@ export interface EvaluateOptions {
 export interface StepSettings {
   loss: Loss
   optimizer: Optimizer
+  gradientShards: number
 }
 
 /**
@@ -110,12 +145,14 @@ export interface StepSettings {
  */
 export class Model {
   readonly #native: NativeModel
-  readonly #config: { layers: Layer[]; seed: number }
+  #config: { layers: Layer[]; seed: number }
   readonly #documents: Readonly<Record<string, string>>
   readonly #origin: ModelOrigin | undefined
   #outputs: Outputs | undefined
   #busy = false
   #disposed = false
+  /** Sequences of the last forward pass. */
+  #forwarded: number | undefined
 
   /** @internal */
   constructor(handle: NativeModel, documents: Record<string, string>, origin?: ModelOrigin) {
@@ -215,20 +252,22 @@ export class Model {
    *
    * @throws TypeError or RangeError if an input is wrong, for example an id that is not below `inputDim`.
    */
-  async predict(
-    inputs: ModelInput,
-    options: { signal?: AbortSignal | undefined } = {},
-  ): Promise<ModelOutput> {
-    checkOptions('options', options, ['signal'])
+  async predict(inputs: ModelInput, options: PredictOptions = {}): Promise<ModelOutput> {
+    checkOptions('options', options, ['initialState', 'signal'])
     const signal = checkSignal('options.signal', options.signal)
     this.#handle()
     const sequences = this.#sequences(inputs)
+    const initial = this.#states('options.initialState', options.initialState, sequences.length)
+    const states: ModelStates = {}
     let values = new Float32Array(0)
     let ends: Float64Array | undefined
     let features = this.#outputsOf().size
     for (const indices of lengthBatches(sequences.length, index => sequences.stepsOf(index))) {
       signal?.throwIfAborted()
-      const output = await this.#predictBatch(sequences, indices)
+      const handle = this.#handle()
+      const batch = { ...sequences.batch(indices), initial: rowsOf(initial, sequences.length, indices) }
+      const output = await nativeCall(() => handle.predict(batch))
+      putRows(states, output.states, sequences.length, indices)
       if (ends === undefined) {
         features = output.features
         ends = rowEnds(sequences, output.lengths !== undefined)
@@ -242,13 +281,14 @@ export class Model {
         offset += length
       }
     }
-    if (!this.#outputsOf().perStep) return { values, features }
-    const lengths = Uint32Array.from({ length: sequences.length }, (_, i) => sequences.stepsOf(i))
-    return { values, features, lengths }
+    const lengths = this.#outputsOf().perStep
+      ? Uint32Array.from({ length: sequences.length }, (_, i) => sequences.stepsOf(i))
+      : undefined
+    return publicOutput({ values, features, states, ...(lengths && { lengths }) })
   }
 
   /**
-   * Mean loss, and accuracy if asked for, over a data set; dropout is off.
+   * Mean loss with what regularizers add, and accuracy if asked for, over a data set; dropout is off.
    *
    * @throws CellstateError `ERR_DATA` if there are no examples, an id is not below `inputDim` or a target does not fit
    *   the loss; `ERR_NON_FINITE` if the loss overflows.
@@ -262,20 +302,22 @@ export class Model {
     const dataset = await Dataset.from(data, { signal })
     if (dataset.length === 0) throw noExamples('evaluate')
     this.check(dataset, loss)
-    const sums = { loss: 0, weight: 0, correct: 0, rows: 0, tokens: 0 }
+    const sums = { loss: 0, weight: 0, penalty: 0, correct: 0, rows: 0, tokens: 0 }
     for (const indices of lengthBatches(dataset.length, index => dataset.stepsOf(index))) {
       signal?.throwIfAborted()
       const handle = this.#handle()
       const targets = nativeTargets(dataset, indices, loss, this.#outputsOf())
-      const part = await nativeCall(() => handle.evaluate(batchOf(dataset, indices), targets, loss))
+      const batch = asBatch(dataset.gather(indices), this.#features, indices)
+      const part = await nativeCall(() => handle.evaluate(batch, targets, loss))
       sums.loss += part.lossSum
       sums.weight += part.weightSum
+      sums.penalty += part.penalty * indices.length
       sums.correct += part.correct
       sums.rows += part.rows
       sums.tokens += part.tokens
     }
     return {
-      loss: sums.loss / sums.weight,
+      loss: sums.loss / sums.weight + sums.penalty / dataset.length,
       ...(metrics.includes('accuracy') ? { accuracy: sums.correct / sums.rows } : {}),
       examples: dataset.length,
       tokens: sums.tokens,
@@ -336,39 +378,107 @@ export class Model {
    * Runs the model and keeps what {@link Model.backward} needs: the first part of a training step of your own.
    *
    * @param inputs one batch; it is not divided.
-   * @param options `training` (default `false`): dropout is on.
+   * @throws TypeError or RangeError if an input or a state is wrong.
    * @throws CellstateError `ERR_BUSY` while the model is being trained by `train()`.
    */
-  async forward(inputs: ModelInput, options: { training?: boolean | undefined } = {}): Promise<ModelOutput> {
-    checkOptions('options', options, ['training'])
+  async forward(inputs: ModelInput, options: ForwardOptions = {}): Promise<ForwardOutput> {
+    checkOptions('options', options, ['training', 'initialState'])
     const training = checkBoolean('options.training', options.training ?? false)
     const handle = this.#idle('forward')
-    const sequences = this.#sequences(inputs)
-    const all = Uint32Array.from({ length: sequences.length }, (_, i) => i)
-    const batch = sequences.batch(all)
-    return publicOutput(await nativeCall(() => handle.forward(batch, training)))
+    const batch = this.#whole(inputs, 'options.initialState', options.initialState)
+    this.#forwarded = batch.lengths.length
+    const { output, penalty } = await nativeCall(() => handle.forward(batch, training))
+    return { ...publicOutput(output), penalty }
   }
 
   /**
    * Computes the gradients of all parameters, given the gradient of a loss by the last output of
-   * {@link Model.forward}.
+   * {@link Model.forward}; what regularizers add to the loss is included.
    *
    * @param outputGradient as many numbers as the output had, in its order.
+   * @returns gradients of the initial states that the forward pass was given.
    * @throws CellstateError `ERR_BUSY` while the model is being trained by `train()`.
    */
-  async backward(outputGradient: Float32Array): Promise<void> {
+  async backward(outputGradient: Float32Array, options: BackwardOptions = {}): Promise<ModelStates> {
     if (!(outputGradient instanceof Float32Array) || !ArrayBuffer.isView(outputGradient)) {
       throw argumentTypeError('outputGradient', 'a Float32Array', outputGradient)
     }
+    checkOptions('options', options, ['stateGradients'])
     const handle = this.#idle('backward')
-    await nativeCall(() => handle.backward(outputGradient))
+    const path = 'options.stateGradients'
+    const sequences = this.#forwarded
+    const states =
+      sequences === undefined ? {} : checkStates(path, options.stateGradients, handle.states, sequences)
+    return await nativeCall(() => handle.backward(outputGradient, states))
   }
 
-  /** A copy of the gradient of every parameter by its name, from the last {@link Model.backward} or step. */
+  /**
+   * States that go on from call to call, for streams that come step by step.
+   *
+   * @throws CellstateError `ERR_UNSUPPORTED` if the model needs whole sequences: if it reads from the end, or pools.
+   * @example
+   * const session = model.session()
+   * for await (const id of ids) console.log(await session.step(id))
+   */
+  session(options: SessionOptions = {}): Session {
+    const handle = this.#handle()
+    return new Session(options, {
+      layers: this.#config.layers,
+      handle: () => this.#handle(),
+      open: streams => nativeCallSync(() => handle.session(streams)),
+      sequences: inputs => this.#sequences(inputs),
+      output: publicOutput,
+    })
+  }
+
+  /**
+   * Lets training change the parameters of a layer and of one inside it, or leaves them as they are: what `trainable` says
+   * in a description.
+   *
+   * @param layer name of the layer, as in {@link Model.layers}.
+   * @throws RangeError if no layer has this name.
+   * @throws CellstateError `ERR_BUSY` while the model is being trained by `train()`.
+   */
+  async setTrainable(layer: string, trainable: boolean): Promise<void> {
+    checkName('layer', layer)
+    checkBoolean('trainable', trainable)
+    const handle = this.#idle('setTrainable')
+    checkChoice(
+      'layer',
+      layer,
+      this.layers.map(({ name }) => name),
+    )
+    await nativeCall(() => handle.setTrainable(layer, trainable))
+    this.#config = JSON.parse(handle.config) as { layers: Layer[]; seed: number }
+  }
+
+  /** @internal Norms of gradients by hidden states; see `gradientFlow`. */
+  async flow(inputs: ModelInput, outputGradient: Float32Array | undefined): Promise<NativeFlow[]> {
+    const handle = this.#idle('gradientFlow')
+    const batch = this.#whole(inputs, 'options.initialState', undefined)
+    const gradient = outputGradient ?? firstOfLast(batch.lengths, this.#outputsOf())
+    const flow = await nativeCall(() => handle.gradientFlow(batch, gradient))
+    const order = handle.states.map(({ name }) => name)
+    return flow.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name))
+  }
+
+  /**
+   * A copy of the gradient of every parameter by its name, from the last {@link Model.backward} or step.
+   *
+   * @throws RangeError if there was none.
+   */
   async gradients(): Promise<Map<string, ParameterValues>> {
     const handle = this.#handle()
     const parameters = handle.parameters
     const values = await nativeCall(() => handle.getGradients())
+    if (values[0]?.length === 0) {
+      throw argumentError(RangeError, 'gradients must follow backward, got no gradients', {
+        where: 'gradients',
+        got: 'no gradients',
+        needs: 'backward before',
+        fix: ['call backward(outputGradient) first'],
+      })
+    }
     return new Map(parameters.map(({ name, shape }, i) => [name, { shape, values: values[i]! }]))
   }
 
@@ -450,7 +560,7 @@ export class Model {
    */
   check(dataset: Dataset, loss: Loss): void {
     const [first] = this.#config.layers
-    const features = first?.kind === 'input' ? first.features : 0
+    const features = this.#features
     if (dataset.tokens > 0 && dataset.features !== features) {
       const kind = (size: number): string => (size === 0 ? 'ids' : `rows of ${size} numbers`)
       throw new CellstateError('ERR_DATA', `the inputs do not fit the first layer, ${this.layers[0]!.name}`, {
@@ -472,13 +582,16 @@ export class Model {
   async trainStep(
     dataset: Dataset,
     indices: Uint32Array,
-    { loss, optimizer }: StepSettings,
+    { loss, optimizer, gradientShards }: StepSettings,
     learningRate: number,
   ): Promise<NativeStepReport> {
     const handle = this.#handle()
     const targets = nativeTargets(dataset, indices, loss, this.#outputsOf())
     const how = nativeOptimizer(optimizer, learningRate)
-    return await nativeCall(() => handle.trainStep(batchOf(dataset, indices), targets, loss, how))
+    // The last batch of an epoch may be smaller.
+    const shards = Math.min(gradientShards, indices.length)
+    const batch = asBatch(dataset.gather(indices), this.#features, indices)
+    return await nativeCall(() => handle.trainStep(batch, targets, loss, how, shards))
   }
 
   /** @internal Forgets the moments of earlier training. */
@@ -513,6 +626,12 @@ export class Model {
     return handle
   }
 
+  /** Numbers of a step; 0 for ids. */
+  get #features(): number {
+    const [first] = this.#config.layers
+    return first?.kind === 'input' ? first.features : 0
+  }
+
   #outputsOf(): Outputs {
     if (this.#outputs === undefined) {
       const { name: layer, outputShape } = this.layers.at(-1)!
@@ -521,15 +640,20 @@ export class Model {
     return this.#outputs
   }
 
-  async #predictBatch(sequences: Sequences, indices: Uint32Array): Promise<NativeOutput> {
-    const handle = this.#handle()
-    const batch = sequences.batch(indices)
-    return await nativeCall(() => handle.predict(batch))
+  /** All inputs as one batch. */
+  #whole(inputs: ModelInput, path: string, initial: unknown): NativeBatch {
+    const sequences = this.#sequences(inputs)
+    const all = Uint32Array.from({ length: sequences.length }, (_, i) => i)
+    return { ...sequences.batch(all), initial: this.#states(path, initial, sequences.length) }
+  }
+
+  #states(path: string, states: unknown, sequences: number): NativeStates {
+    return checkStates(path, states, this.#native.states, sequences)
   }
 
   #sequences(inputs: ModelInput): Sequences {
     const [first] = this.#config.layers
-    const sequences = sequencesOf(inputs, first?.kind === 'input' ? first.features : 0)
+    const sequences = sequencesOf(inputs, this.#features)
     if (first?.kind === 'embedding' && sequences.dataset) {
       checkIds(sequences.dataset, first.inputDim, first.name ?? 'embedding', 'inputs')
     }
@@ -559,7 +683,9 @@ export function sequential(layers: readonly Layer[], options: SequentialOptions 
   const checked = Array.from(layers, (layer, i) => checkLayer(`layers[${i}]`, layer))
   const compute = computeSettings(options)
   const config = JSON.stringify({ layers: checked, seed })
-  const handle = nativeCallSync(() => new (native().NativeModel)(config, compute.threads, compute.simd))
+  const given = pretrainedValues(checked)
+  const { NativeModel } = native()
+  const handle = nativeCallSync(() => new NativeModel(config, compute.threads, compute.simd, given))
   return new Model(handle, {})
 }
 
@@ -584,6 +710,13 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
   })
   const { createdBy, formatVersion } = loaded
   return new Model(loaded.model, loaded.documents, { createdBy, formatVersion })
+}
+
+/** Values of parameters that a description carries: the vectors of an embedding, which stands first. */
+function pretrainedValues(layers: readonly Layer[]): Record<string, Float32Array> {
+  const [first] = layers
+  const vectors = first && pretrainedOf(first)
+  return vectors === undefined ? {} : { [`${first?.name ?? 'embedding'}.embeddings`]: vectors }
 }
 
 /** Whether `value` is a list of metrics; the list. */
@@ -618,16 +751,7 @@ function checkIds(dataset: Dataset, inputDim: number, name: string, what: 'examp
   const { id, example, position } = dataset.above(inputDim - 1)
   const where =
     what === 'inputs' ? `inputs[${example}][${position}]` : `example ${example}, input[${position}]`
-  throw new CellstateError('ERR_DATA', `${where}: id ${id} is outside the vocabulary of ${name}`, {
-    where,
-    got: id === dataset.largestId ? `id ${id}` : `id ${id}; the largest is ${dataset.largestId}`,
-    needs: `ids from 0 to ${inputDim - 1} (inputDim: ${inputDim})`,
-    why: 'the embedding has no vector for it',
-    fix: [
-      `a larger embedding: embedding({ inputDim: ${dataset.largestId + 1}, outputDim: 64 })`,
-      `or a tokenizer with fewer ids: new Tokenizer({ numWords: ${inputDim} })`,
-    ],
-  })
+  throw unknownId(where, id, dataset.largestId, inputDim, name)
 }
 
 function unknownParameter(name: string, names: readonly string[]): RangeError {
@@ -641,99 +765,29 @@ function unknownParameter(name: string, names: readonly string[]): RangeError {
   })
 }
 
-/** Some examples as the native layer takes them. */
-function batchOf(dataset: Dataset, indices: Uint32Array): NativeBatch {
-  return { ...dataset.gather(indices), samples: Uint32Array.from(indices) }
-}
-
-/** Inputs of {@link Model.predict} in either form. */
-interface Sequences {
-  readonly length: number
-  /** Where the sequences were given as arrays. */
-  readonly dataset?: Dataset
-  stepsOf(index: number): number
-  batch(indices: Uint32Array): NativeBatch
-}
-
-function sequencesOf(inputs: ModelInput, features: number): Sequences {
-  if (Array.isArray(inputs)) {
-    const dataset = Dataset.ofInputs(inputs as readonly SampleInput[])
-    if (dataset.features !== features && dataset.tokens > 0) {
-      const got = dataset.features === 0 ? 'arrays of ids' : `rows of ${dataset.features} numbers`
-      const needs = features ? `rows of ${features} numbers` : 'arrays of ids'
-      throw argumentError(TypeError, `inputs must be ${needs}, got ${got}`, {
-        where: 'inputs',
-        got,
-        needs,
-        fix: [],
-      })
-    }
-    return {
-      length: dataset.length,
-      dataset,
-      stepsOf: index => dataset.stepsOf(index),
-      batch: indices => asBatch(dataset.gather(indices), features, indices),
-    }
-  }
-  if (typeof inputs !== 'object' || inputs === null) {
-    throw argumentTypeError('inputs', 'an array of sequences, or { ids, lengths }', inputs)
-  }
-  const { ids, values, lengths } = inputs as { ids?: unknown; values?: unknown; lengths: ArrayLike<number> }
-  const flat = features ? values : ids
-  const name = features ? 'inputs.values' : 'inputs.ids'
-  const type = features ? Float32Array : Int32Array
-  if (!(flat instanceof type) || !ArrayBuffer.isView(flat))
-    throw argumentTypeError(name, features ? 'a Float32Array' : 'an Int32Array', flat)
-  if (!Array.isArray(lengths) && !ArrayBuffer.isView(lengths)) {
-    throw argumentTypeError('inputs.lengths', 'an Int32Array', lengths)
-  }
-  const width = features || 1
-  const ends = allocate(Float64Array, lengths.length ?? 0, 1)
-  for (let i = 0; i < lengths.length; i++) {
-    const length: unknown = lengths[i]
-    if (!Number.isSafeInteger(length) || (length as number) < 0) {
-      throw argumentRangeError(`inputs.lengths[${i}]`, 'a whole number from 0', length)
-    }
-    ends[i] = (ends[i - 1] ?? 0) + (length as number)
-  }
-  const total = (ends.at(-1) ?? 0) * width
-  if (flat.length !== total) throw argumentRangeError(name, `${total} numbers (the sum of lengths)`, flat)
-  return {
-    length: lengths.length,
-    stepsOf: index => lengths[index]!,
-    batch: indices => {
-      const steps = Uint32Array.from(indices, index => lengths[index]!)
-      const size = steps.reduce((sum, length) => sum + length, 0) * width
-      const part = new type(size)
-      let offset = 0
-      if (flat.length !== total) throw argumentRangeError(name, `${total} numbers, as at the call`, flat)
-      for (const index of size === 0 ? [] : indices) {
-        const sequence = flat.subarray((ends[index - 1] ?? 0) * width, ends[index]! * width)
-        part.set(sequence, offset)
-        offset += sequence.length
-      }
-      const ragged =
-        part instanceof Int32Array ? { ids: part, lengths: steps } : { values: part, lengths: steps }
-      return asBatch(ragged, features, indices)
-    },
-  }
-}
-
-/** Sequences that are all empty carry no sign of whether they are ids. */
-function asBatch(ragged: Ragged, features: number, indices: Uint32Array): NativeBatch {
-  const samples = Uint32Array.from(indices)
-  if (features > 0 && ragged.values === undefined) {
-    return { values: new Float32Array(0), lengths: ragged.lengths, samples }
-  }
-  return { ...ragged, samples }
-}
-
 function rowEnds(sequences: Sequences, perStep: boolean): Float64Array {
   const ends = new Float64Array(sequences.length)
   for (let i = 0; i < ends.length; i++) ends[i] = (ends[i - 1] ?? 0) + (perStep ? sequences.stepsOf(i) : 1)
   return ends
 }
 
-function publicOutput({ values, features, lengths }: NativeOutput): ModelOutput {
-  return lengths === undefined ? { values, features } : { values, features, lengths }
+function publicOutput({ values, features, lengths, states }: NativeOutput): ModelOutput {
+  return {
+    values,
+    features,
+    ...(lengths && { lengths }),
+    ...(Object.keys(states).length > 0 && { states }),
+  }
+}
+
+/** The gradient of the first number of the last output of every sequence. */
+function firstOfLast(lengths: Uint32Array, { size, perStep }: Outputs): Float32Array {
+  const rows = perStep ? lengths : lengths.map(() => 1)
+  const gradient = new Float32Array(rows.reduce((sum, length) => sum + length, 0) * size)
+  let end = 0
+  for (const length of rows) {
+    end += length
+    if (length > 0) gradient[(end - 1) * size] = 1
+  }
+  return gradient
 }

@@ -5,6 +5,25 @@ export interface NativeBatch {
   values?: Float32Array
   lengths: Uint32Array
   samples: Uint32Array
+  initial?: NativeStates
+}
+
+export interface NativeState {
+  h: Float32Array
+  c?: Float32Array
+}
+
+export type NativeStates = Record<string, NativeState>
+
+export interface NativeStateShape {
+  name: string
+  hidden: number
+  cell?: number | undefined | null
+}
+
+export interface NativeFlow {
+  name: string
+  norms: Float64Array
 }
 
 export interface NativeTargets {
@@ -26,6 +45,7 @@ export interface NativeOptimizer {
 
 export interface NativeStepReport {
   loss: number
+  penalty: number
   weightSum: number
   correct: number
   rows: number
@@ -37,6 +57,7 @@ export interface NativeStepReport {
 export interface NativeEvaluation {
   lossSum: number
   weightSum: number
+  penalty: number
   correct: number
   rows: number
   tokens: number
@@ -46,6 +67,12 @@ export interface NativeOutput {
   values: Float32Array
   lengths?: Uint32Array
   features: number
+  states: NativeStates
+}
+
+export interface NativeForward {
+  output: NativeOutput
+  penalty: number
 }
 
 export interface NativeParameter {
@@ -84,25 +111,36 @@ export declare class NativeLinear {
 }
 
 export declare class NativeModel {
-  constructor(config: string, threads: number, simd: string)
+  constructor(config: string, threads: number, simd: string, given: Record<string, Float32Array>)
   get config(): string
   get threads(): number
   get simd(): string
   get layers(): Array<NativeLayer>
   get parameters(): Array<NativeParameter>
+  get states(): Array<NativeStateShape>
+  setTrainable(layer: string, trainable: boolean): Promise<void>
+  session(streams: number): NativeSession
+  gradientFlow(batch: NativeBatch, outputGradient: Float32Array): Promise<Array<NativeFlow>>
   getParameters(): Promise<Array<Float32Array>>
   getGradients(): Promise<Array<Float32Array>>
   setParameters(names: Array<string>, values: Array<Float32Array>): Promise<void>
   sha256(): Promise<string>
-  trainStep(batch: NativeBatch, targets: NativeTargets, loss: string, optimizer: NativeOptimizer): Promise<NativeStepReport>
+  trainStep(batch: NativeBatch, targets: NativeTargets, loss: string, optimizer: NativeOptimizer, gradientShards: number): Promise<NativeStepReport>
   evaluate(batch: NativeBatch, targets: NativeTargets, loss: string): Promise<NativeEvaluation>
   predict(batch: NativeBatch): Promise<NativeOutput>
-  forward(batch: NativeBatch, training: boolean): Promise<NativeOutput>
-  backward(outputGradient: Float32Array): Promise<void>
+  forward(batch: NativeBatch, training: boolean): Promise<NativeForward>
+  backward(outputGradient: Float32Array, stateGradients: NativeStates): Promise<NativeStates>
   applyGradients(optimizer: NativeOptimizer): Promise<number>
   resetOptimizer(): Promise<void>
   save(path: string, documents: Record<string, string>, createdBy: string): Promise<void>
   dispose(): void
+}
+
+export declare class NativeSession {
+  step(model: NativeModel, streams: Uint32Array, batch: NativeBatch): Promise<NativeOutput>
+  getStates(model: NativeModel): Promise<NativeStates>
+  setStates(model: NativeModel, streams: Uint32Array, states: NativeStates): Promise<void>
+  reset(model: NativeModel, streams: Uint32Array): Promise<void>
 }
 
 export declare function loadModelFile(path: string, threads: number, simd: string, allowNonFinite: boolean): Promise<NativeLoaded>

@@ -214,7 +214,7 @@ function fromNative(error: unknown): unknown {
 /** A wrong argument that only the addon noticed: `<path> must be <needs>, got <value>; <what mends it>`. */
 function wrongArgument(message: string): RangeError {
   const [, first = message, fix] = /^(.*?)(?:; (.*))?$/s.exec(message) ?? []
-  const [, where, needs = '', got = ''] = /^(.*?) must (?:be )?(.*?)(?:, got (.*))?$/s.exec(first) ?? []
+  const [, where, needs = '', got = ''] = /^(.*?) must (?:be |have )?(.*?)(?:, got (.*))?$/s.exec(first) ?? []
   return argumentError(RangeError, first, {
     where: where ?? 'argument',
     needs: needs || first,

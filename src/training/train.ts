@@ -60,6 +60,11 @@ export interface TrainOptions {
   metrics?: readonly Metric[] | undefined
   /** Objects with hooks, called in this order. Default: none. */
   callbacks?: readonly Callback[] | undefined
+  /**
+   * The gradient of a batch is the sum of the gradients of this many parts of it, added in a fixed tree: several
+   * processes with a part each come to the same bits as one with all parts. At most `batchSize`. Default 1.
+   */
+  gradientShards?: number | undefined
   /** Seed of the order of the examples. Default: the seed of the model. */
   seed?: number | undefined
   /** Stops the run after the current step; it then rejects with the signal's reason. */
@@ -72,6 +77,7 @@ interface Settings {
   readonly batchSize: number
   readonly epochs: number
   readonly lengthPool: number
+  readonly gradientShards: number
   readonly validation: SampleSource | undefined
   readonly metrics: readonly Metric[]
   readonly callbacks: readonly Callback[]
@@ -112,6 +118,7 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
     'batchSize',
     'epochs',
     'lengthPool',
+    'gradientShards',
     'validation',
     'metrics',
     'callbacks',
@@ -130,10 +137,12 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
       throw argumentTypeError(`options.callbacks[${i}].${hook}`, 'a function', found)
     }
   }
+  const batchSize = checkInteger('options.batchSize', options.batchSize ?? 32, 1, MOST_EXAMPLES)
   return new TrainingRun(model, data, {
     loss: checkChoice('options.loss', options.loss, LOSSES),
     optimizer: checkOptimizer('options.optimizer', options.optimizer ?? adam()),
-    batchSize: checkInteger('options.batchSize', options.batchSize ?? 32, 1, MOST_EXAMPLES),
+    batchSize,
+    gradientShards: checkInteger('options.gradientShards', options.gradientShards ?? 1, 1, batchSize),
     epochs: checkInteger('options.epochs', options.epochs ?? 1, 1, MOST_EPOCHS),
     lengthPool: checkInteger('options.lengthPool', options.lengthPool ?? 1, 1, MOST_EXAMPLES),
     validation: options.validation,
