@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { sampleCsv, sampleReviews } from '../scripts/sample-reviews.mjs'
+import { sampleCsv, sampleReviews } from '../src/cli/sample/reviews.js'
 import { readCsv } from '../src/data/csv.js'
 import { splitIndices } from '../src/data/split.js'
 import { LinearBaseline } from '../src/tasks/linear-baseline.js'

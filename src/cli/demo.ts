@@ -1,19 +1,22 @@
 /** `cellstate demo`: trains on the sample of the package, so that a person sees the whole way in a few seconds. */
-import { access } from 'node:fs/promises'
-import { CellstateError, show } from '../errors.js'
-import { REINSTALL } from '../install.js'
+import { writeFile } from 'node:fs/promises'
+import { native, nativeCall } from '../native/load.js'
+import { quoted } from '../shell.js'
 import type { Prediction, TextClassifier } from '../tasks/text-classifier.js'
 import { percent } from '../words.js'
 import { architecture } from './inspect.js'
 import { type CommonOptions, given, type ProgressOptions, type Streams } from './options.js'
 import { nextCommands, reportText, trainReport } from './report.js'
-import { SAMPLE, SENTENCES } from './sample.js'
+import { refuseSameFile } from './rows.js'
+import { sampleCsv } from './sample/reviews.js'
+import { SENTENCES } from './sample/sentences.js'
 import { loadMeasure, type Measure } from './terminal.js'
 import { trainOnFile } from './train.js'
 
 /** Options of the command as commander gives them. */
 export interface DemoCommand extends CommonOptions, ProgressOptions {
   out: string
+  csv?: string
   seed: number
 }
 
@@ -21,19 +24,16 @@ const EPOCHS = 10
 
 /** Trains, predicts, and says what to do next. */
 export async function demoCommand(options: DemoCommand, streams: Streams): Promise<void> {
-  await access(SAMPLE).catch(cause => {
-    throw new CellstateError('ERR_FILE', 'the sample of the demo is missing', {
-      where: SAMPLE,
-      got: show((cause as Error).message),
-      needs: 'the file examples/reviews.csv of the package',
-      fix: [REINSTALL],
-      cause,
-    })
-  })
+  const { out, csv, seed, threads } = options
+  const text = sampleCsv()
+  if (csv !== undefined) {
+    refuseSameFile(out, [csv])
+    await nativeCall(() => native().checkWritable(csv))
+    await writeFile(csv, text)
+  }
   const measure = await loadMeasure()
-  const { out, seed, threads } = options
   const { classifier, seconds } = await trainOnFile(
-    SAMPLE,
+    csv ?? { name: 'the sample', csv: text },
     {
       ...given({ progress: options.progress, quiet: options.quiet, threads }),
       text: 'text',
@@ -56,7 +56,8 @@ export async function demoCommand(options: DemoCommand, streams: Streams): Promi
   )
   const predictions = await classifier.predict(SENTENCES)
   const { program = 'cellstate' } = streams
-  const next = [...nextCommands(out, SENTENCES[0], program), `${program} train --help`]
+  const ownRows = csv === undefined ? '--help' : `${quoted(csv)} --label stars --positive ">3"`
+  const next = [...nextCommands(out, SENTENCES[0], program), `${program} train ${ownRows}`]
   const report = await trainReport(classifier, { seconds, out, next })
   streams.out(
     options.json

@@ -1,7 +1,7 @@
 /** Help texts: examples first, at most 40 lines of 80 columns. */
 import type { Command, Help } from 'commander'
 import { VERSION } from '../native/load.js'
-import { SENTENCES } from './sample.js'
+import { SENTENCES } from './sample/sentences.js'
 
 /** Command lines by the name of their command, without the program's name; each runs as it stands. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
@@ -11,7 +11,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'evaluate model.safetensors reviews.csv',
     'predict model.safetensors "The food was great."',
   ],
-  demo: ['demo', 'demo --out first.safetensors --json'],
+  demo: ['demo', 'demo --out first.safetensors --json', 'demo --csv reviews.csv'],
   train: [
     'train reviews.csv --label stars --positive ">3"',
     'train reviews.csv --label stars --epochs 3 --seed 1 --json',

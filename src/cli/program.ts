@@ -167,6 +167,7 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
     .command('demo')
     .description('trains on included made-up reviews, in well below a minute')
     .option('--out <file>', 'where the model is written', 'demo.safetensors')
+    .option('--csv <file>', 'write the reviews there too')
     .option('--seed <n>', 'seed of everything random', wholeNumber(0, MOST_SEED), 36)
   addCommon(addProgress(demo)).action(async (options: DemoCommand) => {
     const { demoCommand } = await import('./demo.js')

@@ -1,5 +1,6 @@
 /** Reads the rows of the files that a command line names. */
 import path from 'node:path'
+import { Readable } from 'node:stream'
 import { didYouMean } from '../closest.js'
 import { likelyDelimiter, listed } from '../data/columns.js'
 import { readCsv } from '../data/csv.js'
@@ -14,17 +15,22 @@ import type { Progress } from './progress/show.js'
 /** One row of a file. */
 export type FileRow = Record<string, unknown>
 
+/** Where rows come from: a file, or the text of one that is not written. */
+export type RowSource = string | { readonly name: string; readonly csv: string }
+
 /**
  * The rows of a file, read as its extension says.
  *
  * @param onBadRow called with the error of every malformed row that `skipBadRows` leaves out.
  */
 export function readRows(
-  file: string,
+  source: RowSource,
   signal: AbortSignal,
   { delimiter, skipBadRows = false }: ReadingOptions = {},
   onBadRow: (error: CellstateError) => void = () => {},
 ): AsyncIterable<FileRow> {
+  if (typeof source !== 'string') return readCsv(Readable.from([source.csv]), { signal })
+  const file = source
   const extension = path.extname(file).toLowerCase()
   const settings = { signal, ...(skipBadRows && { skipBadRows, onBadRow }) }
   switch (extension) {
@@ -94,17 +100,18 @@ export interface ReadingSettings {
  *   is missing, and what the reader throws.
  */
 export function namedRows(
-  file: string,
+  source: RowSource,
   columns: NamedColumns,
   settings: ReadingSettings,
 ): AsyncIterable<FileRow> {
   const bad: BadRows = { count: 0 }
-  const rows = readRows(file, settings.signal, settings.reading, ({ message }) => {
+  const rows = readRows(source, settings.signal, settings.reading, ({ message }) => {
     bad.count++
     bad.first ??= message.split('\n')[0]!
   })
+  const file = typeof source === 'string' ? source : source.name
   const checked = checkedRows(rows, bad, file, columns, settings)
-  setName(checked, nameOf(rows) ?? file)
+  setName(checked, typeof source === 'string' ? (nameOf(rows) ?? file) : file)
   return checked
 }
 

@@ -17,7 +17,7 @@ import {
 } from './options.js'
 import { type Progress, showProgress } from './progress/show.js'
 import { nextCommands, reportText, trainReport } from './report.js'
-import { type FileRow, namedRows, readingArguments, refuseSameFile } from './rows.js'
+import { type FileRow, namedRows, type RowSource, readingArguments, refuseSameFile } from './rows.js'
 import { loadMeasure } from './terminal.js'
 
 /** Options of the command as commander gives them. */
@@ -46,8 +46,12 @@ export async function trainCommand(file: string, options: TrainCommand, streams:
 }
 
 /** The rows to evaluate the model on, and how they are read. */
-function evaluated(file: string, options: TrainCommand): { path: string; options: string[] } {
-  return { path: options.validation ?? file, options: readingArguments(options) }
+function evaluated(
+  file: string | undefined,
+  options: TrainCommand,
+): { path: string; options: string[] } | undefined {
+  const path = options.validation ?? file
+  return path === undefined ? undefined : { path, options: readingArguments(options) }
 }
 
 /** What looks on while {@link trainOnFile} works. */
@@ -59,12 +63,12 @@ export interface Onlooker {
 }
 
 /**
- * Trains on the rows of a file and saves the classifier at `options.out`.
+ * Trains on rows and saves the classifier at `options.out`.
  *
  * @throws Interruption if `streams.signal` is aborted: what was trained so far is saved beside `options.out`.
  */
 export async function trainOnFile(
-  file: string,
+  source: RowSource,
   options: TrainCommand,
   streams: Streams,
   onlooker: Onlooker = {},
@@ -76,7 +80,11 @@ export async function trainOnFile(
       fix: [`--out ${quoted(`${out}.safetensors`)}`],
     })
   }
-  refuseSameFile(out, [file, options.validation ?? file])
+  const file = typeof source === 'string' ? source : undefined
+  refuseSameFile(
+    out,
+    [file, options.validation].filter(name => name !== undefined),
+  )
   const begin = performance.now()
   let rowCount = 0
   let example: unknown
@@ -90,13 +98,13 @@ export async function trainOnFile(
     const again = endingSignal(streams.signal) === 'SIGINT' ? ' (Ctrl-C again: at once)' : ''
     progress.status(`stopping after this step${again}`)
   })
-  const read = (name: string, onRow: (row: FileRow, count: number) => void): AsyncIterable<FileRow> =>
+  const read = (from: RowSource, onRow: (row: FileRow, count: number) => void): AsyncIterable<FileRow> =>
     namedRows(
-      name,
+      from,
       { '--text': text, '--label': label },
       { signal: stop.reading, reading: options, progress, next: 'preparing', onRow },
     )
-  const rows = read(file, (row, count) => {
+  const rows = read(source, (row, count) => {
     rowCount = count
     if (count === 1) example = row[text]
   })
@@ -148,7 +156,7 @@ function replacing(out: string): string {
 /** Saves what was trained before a signal came, beside the target; the error that says so. */
 async function keepInterrupted(
   classifier: TextClassifier,
-  file: string,
+  file: string | undefined,
   options: TrainCommand,
   { place }: GracefulStop,
   { signal, program }: Streams,

@@ -12,10 +12,10 @@ const RECORDING = join(import.meta.dirname, '../../docs/results/run.cast')
 
 describe('cellstate demo', () => {
   it(
-    'prints one document with the accuracies, and writes the model into the folder',
+    'prints one document with the accuracies, and writes the model and the reviews into the folder',
     async () => {
       const cwd = mkdtempSync(join(root, 'demo-'))
-      const { code, out, err } = await cellstateProcess(['demo', '--json'], { cwd })
+      const { code, out, err } = await cellstateProcess(['demo', '--csv', 'reviews.csv', '--json'], { cwd })
       expect(code).toBe(0)
       const report = JSON.parse(out)
       expect(report).toMatchObject({ task: 'demo', model: 'demo.safetensors', seconds: expect.any(Number) })
@@ -29,7 +29,10 @@ describe('cellstate demo', () => {
         'negative',
         'positive',
       ])
-      expect(readdirSync(cwd)).toEqual(['demo.safetensors'])
+      expect(readdirSync(cwd).sort()).toEqual(['demo.safetensors', 'reviews.csv'])
+      const sample = readFileSync(new URL('../../examples/reviews.csv', import.meta.url))
+      expect(readFileSync(join(cwd, 'reviews.csv')).equals(sample)).toBe(true)
+      expect(report.next.at(-1)).toMatch(/ train reviews\.csv --label stars --positive ">3"$/)
       // The picture in README.md shows the same training, by `cellstate train`.
       const shown = readFileSync(RECORDING, 'utf8')
       for (const share of [report.lstm, report.bagOfWords, report.majority])
@@ -76,6 +79,14 @@ describe('cellstate demo', () => {
   )
 
   it('does not begin where it cannot write', async () => {
+    const place = join(root, 'no-such-folder', 'reviews.csv')
+    expect(await cellstateProcess(['demo', '--csv', place], { cwd: root })).toMatchObject({
+      code: 1,
+      out: '',
+    })
+    expect(
+      (await cellstateProcess(['demo', '--csv', 'a.csv', '--out', 'a.csv'], { cwd: root })).code,
+    ).not.toBe(0)
     const out = join(root, 'no-such-folder', 'demo.safetensors')
     const {
       code,

@@ -1,10 +1,11 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { dense, embedding, lstm } from '../../src/model/layers.js'
+import { dense, embedding, lstm } from '../../src/index.js'
 import { sequential } from '../../src/model/model.js'
 import { native, VERSION } from '../../src/native/load.js'
 import { TextClassifier } from '../../src/tasks/text-classifier.js'
+import { POOLED, ROWS, TIED, WORDS } from '../model/every-layer.js'
 import { reviews, temporaryFolder } from '../reviews.js'
 import { cellstate } from './run.js'
 
@@ -94,6 +95,17 @@ describe('cellstate inspect', () => {
       documents: [],
     })
     expect((await cellstate(['inspect', bare])).out).toContain('none: weights and layers only')
+  })
+
+  it('shows every kind of layer', async () => {
+    for (const [i, layers] of [WORDS, ROWS, TIED, ...POOLED].entries()) {
+      const path = join(folder, `layers-${i}.safetensors`)
+      const model = sequential(layers)
+      await model.save(path)
+      const { out } = await cellstate(['inspect', path, '--json'])
+      expect(JSON.parse(out)).toMatchObject({ parameters: model.parameterCount, layers: model.layers })
+      expect((await cellstate(['inspect', path])).out).toContain(model.summary())
+    }
   })
 
   it('shows what comes from a file without the characters that could move a cursor', async () => {

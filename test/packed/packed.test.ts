@@ -72,8 +72,7 @@ describe.skipIf(!here)(
       expect(paths).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.mjs', 'dist/cli/main.js']))
       expect(paths).toEqual(expect.arrayContaining(['dist/index.d.ts', 'dist/index.d.mts']))
       const rest = paths.filter(
-        path =>
-          !/^(dist\/|examples\/reviews\.csv$|LICENSE$|README\.md$|CHANGELOG\.md$|package\.json$)/.test(path),
+        path => !/^(dist\/|LICENSE$|README\.md$|CHANGELOG\.md$|package\.json$)/.test(path),
       )
       expect(rest).toEqual([])
       expect(
@@ -141,15 +140,22 @@ describe.skipIf(!here)(
       )
     })
 
-    it('cost at most 30 ms of the processor and 20 MB to import', () => {
+    it('cost at most 30 ms of the processor, or as much as Node.js itself where that is slow, and 20 MB to import', () => {
       const script = `const before = process.memoryUsage().rss, begin = process.cpuUsage()
       require('cellstate')
       const { user, system } = process.cpuUsage(begin)
-      console.log(JSON.stringify([(user + system) / 1000, (process.memoryUsage().rss - before) / 1e6]))`
+      const milliseconds = ({ user, system }) => (user + system) / 1000
+      console.log(JSON.stringify([
+        milliseconds({ user, system }),
+        milliseconds(begin),
+        (process.memoryUsage().rss - before) / 1e6,
+      ]))`
       const imports = Array.from({ length: 5 }, () => JSON.parse(run(process.execPath, ['-e', script])))
-      const [milliseconds, megabytes] = [0, 1].map(i => Math.min(...imports.map(cost => cost[i])))
-      console.log(`import: ${milliseconds!.toFixed(0)} ms, ${megabytes!.toFixed(1)} MB`)
-      expect(milliseconds).toBeLessThanOrEqual(30)
+      const [cost, start, megabytes] = [0, 1, 2].map(i => Math.min(...imports.map(costs => costs[i])))
+      console.log(
+        `import: ${cost!.toFixed(0)} ms, after ${start!.toFixed(0)} ms; ${megabytes!.toFixed(1)} MB`,
+      )
+      expect(cost).toBeLessThanOrEqual(Math.max(30, start!))
       expect(megabytes).toBeLessThanOrEqual(20)
     })
 

@@ -1,13 +1,12 @@
 /** `cellstate doctor`: looks for everything that can keep the package from working, and says what mends it. */
 import { createHash } from 'node:crypto'
-import { access, open, readFile, rename, rm, statfs } from 'node:fs/promises'
+import { open, readFile, rename, rm, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { closest } from '../../closest.js'
 import { BUILD, LEAST_NODE, REINSTALL } from '../../install.js'
 import { platformTriple, VERSION } from '../../native/load.js'
 import { bytes } from '../../words.js'
 import { printable, type Streams } from '../options.js'
-import { SAMPLE } from '../sample.js'
 import { loadMeasure, type Measure, paint } from '../terminal.js'
 import { type Copy, copies } from './copies.js'
 import { libc, type Memory, memory, type Processors, processors } from './machine.js'
@@ -68,11 +67,10 @@ export async function doctorCommand({ json }: { json?: boolean }, streams: Strea
 }
 
 async function diagnose(folder: string, environment: NodeJS.ProcessEnv): Promise<Diagnosis> {
-  const [selfTest, allCopies, folderCheck, sample] = await Promise.all([
+  const [selfTest, allCopies, folderCheck] = await Promise.all([
     runSelfTest(),
     copies(ROOT, folder),
     checkFolder(folder),
-    checkSample(),
   ])
   const addon = await addonFacts(selfTest)
   const cpus = processors()
@@ -87,7 +85,6 @@ async function diagnose(folder: string, environment: NodeJS.ProcessEnv): Promise
     checkEnvironment(environment),
     folderCheck,
     checkCopies(allCopies),
-    sample,
     checkSelfTest(selfTest),
   ]
   return {
@@ -290,19 +287,6 @@ function checkCopies(all: readonly Copy[]): Check {
     status: 'warning',
     text: `${all.length} copies: ${places}; models of one are strange to another (npm dedupe)`,
   }
-}
-
-async function checkSample(): Promise<Check> {
-  const name = 'sample'
-  return await access(SAMPLE).then(
-    (): Check => ({ name, status: 'ok', text: 'the reviews of cellstate demo are there' }),
-    (): Check => ({
-      name,
-      status: 'fault',
-      text: `the reviews of cellstate demo are missing: ${SAMPLE}`,
-      fix: RENEW,
-    }),
-  )
 }
 
 function checkSelfTest({ loaded, hashes, at, end, failure }: SelfTest): Check {

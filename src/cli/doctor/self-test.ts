@@ -5,15 +5,12 @@
 import { writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Sample } from '../../data/dataset.js'
-import {
-  bidirectional,
-  dense,
-  dropout,
-  embedding,
-  globalMaxPooling,
-  input,
-  lstm,
-} from '../../model/layers.js'
+import { dense } from '../../model/layers/dense.js'
+import { dropout } from '../../model/layers/dropout.js'
+import { embedding, input } from '../../model/layers/inputs.js'
+import { globalMaxPooling } from '../../model/layers/pooling.js'
+import { lstm } from '../../model/layers/recurrent.js'
+import { bidirectional } from '../../model/layers/wrappers.js'
 import { sequential } from '../../model/model.js'
 import { addonPlaces, computeSettings, native } from '../../native/load.js'
 import { train } from '../../training/train.js'
