@@ -1,4 +1,4 @@
-/** Classifies Yelp reviews as the article does with Keras: `node examples/article.ts yelp.csv` after a build. */
+/** Classifies Yelp reviews as the article does with Keras: `node --import ./scripts/typescript.mjs examples/article.ts yelp.csv` after a build. */
 import {
   adam,
   cleanText,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { gradientChart } from '../../examples/gradient-chart.js'
 import { figures } from '../../scripts/figures.mjs'
 import { picture } from '../../scripts/picture.mjs'
 import { ROOT } from './blocks.js'
@@ -9,6 +10,7 @@ const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 const drawn: [string, string][] = [
   ...Object.entries(figures()),
   ['run.svg', await picture(read('docs/results/run.cast'))],
+  ['gradient-flow.svg', gradientChart(JSON.parse(read('docs/results/long-term-dependency.json')).cells)],
 ]
 
 describe.each(drawn)('docs/images/%s', (name, svg) => {
@@ -40,7 +42,8 @@ describe('the figures', () => {
   })
 
   it('can be read on a light and on a dark page', () => {
-    for (const svg of Object.values(figures())) {
+    const chart = drawn.find(([name]) => name === 'gradient-flow.svg')![1]
+    for (const svg of [...Object.values(figures()), chart]) {
       const [light, dark] = svg.split('prefers-color-scheme: dark')
       const rules = (css = '') =>
         new Set(Array.from(css.matchAll(/^\s*(\.\w+|text) \{[^}]*(?:fill|stroke): #/gm), m => m[1]))
