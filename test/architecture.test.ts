@@ -18,6 +18,7 @@ const ORDER = [
   'data',
   'model',
   'training',
+  'explain',
   'tasks',
   'cli',
   'index.ts',

@@ -331,12 +331,19 @@ const layer = () =>
     { kind: 'embedding', inputDim: 5, outputDim: 3 },
     { kind: 'input', features: 2 },
     { kind: 'lstm', units: 3, returnSequences: chance(0.5) },
-    { kind: 'bidirectional', layer: { kind: 'lstm', units: 2 } },
+    { kind: 'gru', units: 3, resetAfter: chance(0.5) },
+    { kind: 'simpleRnn', units: 2, kernelInitializer: { kind: 'normal', stddev: 0.1 } },
+    { kind: 'bidirectional', layer: { kind: 'lstm', units: 2 }, mergeMode: pick(['sum', null]) },
+    { kind: 'residual', layer: { kind: 'dense', units: 2 } },
     { kind: 'dense', units: 2, activation: pick(['softmax', 'relu', 'linear']) },
-    { kind: 'dropout', rate: 0.5 },
+    { kind: 'conv1d', filters: 2, kernelSize: 3 },
+    { kind: pick(['dropout', 'spatialDropout']), rate: 0.5 },
+    { kind: 'layerNormalization', betaRegularizer: { l1: 0, l2: 0.1 } },
     { kind: 'globalMaxPooling' },
     { kind: 'globalAveragePooling' },
     { kind: 'concatPooling' },
+    { kind: 'attentionPooling' },
+    { kind: pick(['BatchNormalization', 'Linear', 'time_distributed']) },
   ])
 const compute = { threads: () => pick([1, 2]), simd: () => pick(['scalar', 'avx2', '']) }
 const layers = () => [
@@ -362,7 +369,13 @@ function fixture() {
   const words = model([embedding, api.lstm({ units: 4 }), api.dense({ units: 2, activation: 'softmax' })])
   things = {
     model: words,
-    steps: model([embedding, api.lstm({ units: 3, returnSequences: true }), api.dense({ units: 2 })]),
+    steps: model([
+      embedding,
+      api.lstm({ units: 3, returnSequences: true, returnState: true }),
+      api.gru({ units: 2, returnSequences: true, dropout: 0.5 }),
+      api.dense({ units: 2 }),
+    ]),
+    stream: model([api.input({ features: 2 }), api.gru({ units: 3 }), api.dense({ units: 1 })]),
     rows: model([
       api.input({ features: 2 }),
       api.bidirectional(api.lstm({ units: 2 })),
@@ -387,13 +400,62 @@ function fixture() {
 
 function refresh() {
   if (++uses % 40 !== 0) return
-  if (things) for (const key of ['model', 'steps', 'rows']) things[key].dispose()
+  if (things) for (const key of ['model', 'steps', 'rows', 'stream']) things[key].dispose()
   things = undefined
 }
 
 const model = () => {
-  const { [pick(['model', 'model', 'steps', 'rows'])]: alive } = fixture()
+  const { [pick(['model', 'model', 'steps', 'rows', 'stream'])]: alive } = fixture()
   return chance(0.03) ? dead : alive
+}
+/** A session of a model that has one, with states of a step. */
+const session = () => {
+  const { steps, stream } = fixture()
+  if (chance(0.03)) {
+    things.ended ??= endedSession()
+    return things.ended
+  }
+  things.sessions ??= [steps.session({ streams: 3 }), stream.session({ streams: 2 }), steps.session()]
+  return pick(things.sessions)
+}
+const endedSession = () => {
+  const model = api.sequential([api.input({ features: 2 }), api.gru({ units: 3 })], { threads: 1 })
+  const session = model.session({ streams: 2 })
+  model.dispose()
+  return session
+}
+/** The session of this call, which the first of its arguments chooses. */
+let open
+const ofSession = make => () => {
+  open = session()
+  const rows = things.sessions?.[1] === open || things.ended === open
+  return chance(0.8) ? make(open.streams, rows) : make(below(4), chance(0.5))
+}
+const step = ofSession((count, rows) =>
+  Array.from({ length: rows ? 2 * count : count }, () => (rows ? random() : below(5))),
+)
+const steps = ofSession((count, rows) =>
+  Array.from({ length: count }, () => (rows ? some(3, () => [random(), 1]) : ids())),
+)
+const fitting = ofSession((count, rows) =>
+  rows
+    ? { gru: { h: new Float32Array(3 * count).fill(random()) } }
+    : options({ lstm: () => cells(3 * count), gru: () => ({ h: new Float32Array(2 * count) }) }),
+)
+const streams = () => (chance(0.7) ? {} : { streams: pick([[0], [1, 0], [2, 0, 1], [], [0, 0]]) })
+const cells = units => ({
+  h: view(Float32Array, units),
+  ...(chance(0.5) ? { c: view(Float32Array, units) } : {}),
+})
+/** States of some sequences, by layer. */
+const states = () => {
+  const count = below(4)
+  return options({
+    lstm: () => cells(count * pick([3, 3, 4, 2])),
+    gru: () => ({ h: view(Float32Array, count * pick([2, 3])) }),
+    'bidirectional.forward': () => cells(count * 2),
+    'bidirectional.backward': () => cells(count * 2),
+  })
 }
 const sequence = () => (chance(0.7) ? ids() : some(4, () => [random(), random()]))
 const inputs = () =>
@@ -462,6 +524,7 @@ const training = () => ({
     batchSize: () => 1 + below(4),
     epochs: () => 1 + below(2),
     lengthPool: () => 1 + below(3),
+    gradientShards: () => 1 + below(3),
     validation: samples,
     metrics: () => ['accuracy'],
     callbacks: () => [
@@ -505,7 +568,128 @@ const savedTokenizer = () => {
   return chance(0.4) ? cut(JSON.stringify(json, (_, v) => (typeof v === 'bigint' ? 0 : v))) : json
 }
 const cut = json => (typeof json === 'string' && chance(0.4) ? json.slice(0, below(json.length)) : json)
+const FUNCTIONS = ['linear', 'relu', 'elu', 'sigmoid', 'hardSigmoid', 'hardSigmoidLegacy', 'tanh', 'softsign']
+const share = () => pick([0, 0.3, 0.999])
+const cellOptions = () =>
+  options({
+    activation: () => pick(FUNCTIONS),
+    useBias: () => chance(0.5),
+    dropout: share,
+    recurrentDropout: share,
+    dropoutMask: () => pick(['shared', 'perGate']),
+    weightDrop: share,
+    zoneoutHidden: share,
+    returnState: () => chance(0.5),
+    goBackwards: () => chance(0.3),
+    kernelInitializer: () => pick(['zeros', 'heNormal', { kind: 'constant', value: 1e30 }]),
+    recurrentInitializer: () => pick(['orthogonal', 'identity']),
+    kernelRegularizer: () => ({ l1: random(), l2: pick([0, 1e30]) }),
+    activityRegularizer: () => ({ l2: random() }),
+    activationRegularization: random,
+    temporalActivationRegularization: () => pick([1, 1e30]),
+    trainable: () => chance(0.7),
+  })
+const cell = units =>
+  pick([
+    () => ({
+      kind: 'lstm',
+      ...options({
+        recurrentActivation: () => pick(FUNCTIONS),
+        peepholes: () => chance(0.5),
+        coupledGates: () => chance(0.5),
+        cellClip: () => pick([1e-30, 1]),
+        gateClip: () => pick([1e-30, 1]),
+        layerNormalization: () => chance(0.5),
+        zoneoutCell: share,
+        biasInitializer: () => pick(['pytorch', { kind: 'chrono', maxSteps: 1e9 }]),
+      }),
+      ...(chance(0.3) ? { units: 1 + below(5), projection: units } : { units }),
+    }),
+    () => ({ kind: 'gru', units, resetAfter: chance(0.5), recurrentActivation: pick(FUNCTIONS) }),
+    () => ({ kind: 'simpleRnn', units }),
+  ])()
+/** Whether the layers of this call read rows of features. */
+let readsRows = false
+/** Layers that fit, with options that are allowed but seldom wise. */
+function fittingLayers() {
+  const list = [
+    pick([
+      { kind: 'embedding', inputDim: 5, outputDim: 3, dropout: share() },
+      { kind: 'input', features: 2 },
+    ]),
+  ]
+  readsRows = list[0].kind === 'input'
+  let width = list[0].outputDim ?? 2
+  for (let more = below(4); more > 0; more--) {
+    const units = chance(0.1) ? 17 + below(20) : 1 + below(4)
+    const recurrent = { ...cell(units), ...cellOptions(), returnSequences: true }
+    const [layer, out] = pick([
+      () => [recurrent, units],
+      () => {
+        const mergeMode = pick(['concat', 'sum', 'mul', 'ave'])
+        const inside = { ...recurrent, goBackwards: false }
+        return [
+          { kind: 'bidirectional', mergeMode, layer: inside },
+          mergeMode === 'concat' ? 2 * units : units,
+        ]
+      },
+      () => [{ kind: 'residual', layer: { ...cell(width), returnSequences: true } }, width],
+      () => [
+        { kind: 'residual', layer: { kind: 'conv1d', filters: width, kernelSize: 1 + below(9) } },
+        width,
+      ],
+      () => [
+        {
+          kind: 'conv1d',
+          filters: units,
+          kernelSize: 1 + below(4),
+          padding: pick(['same', 'causal']),
+          dilationRate: pick([1, 2, 65_536]),
+          activation: pick(FUNCTIONS),
+        },
+        units,
+      ],
+      () => [{ kind: 'dense', units, activation: pick([...FUNCTIONS, 'softmax']) }, units],
+      () => [{ kind: pick(['dropout', 'spatialDropout']), rate: share() }, width],
+      () => [
+        { kind: 'layerNormalization', epsilon: pick([1e-30, 1]), ...options({ scale: () => false }) },
+        width,
+      ],
+    ])()
+    list.push(layer)
+    width = out
+  }
+  const pooling = ['globalAveragePooling', 'globalMaxPooling', 'concatPooling', 'attentionPooling']
+  if (chance(0.4))
+    list.push(pick([{ kind: pick(pooling) }, { ...cell(2), ...cellOptions(), returnSequences: false }]))
+  list.push({ kind: 'dense', units: 2, ...options({ activation: () => 'softmax' }) })
+  return list
+}
 const named = () => options({ name: () => pick(WORDS), trainable: () => chance(0.5) })
+const initializer = () =>
+  pick(['glorotUniform', 'random_normal', { kind: 'normal', stddev: 0.1 }, { kind: 'orthogonal', gain: 1 }])
+const regularizer = () => pick([{ l1: 0.1 }, { l1: 0, l2: 0.1 }, 'l2'])
+const vectors = () =>
+  pick([
+    () => view(Float32Array, 10),
+    () => Array.from({ length: 5 }, () => (chance(0.9) ? [1, 2] : view())),
+  ])()
+const recurrent = () => ({
+  units: 4,
+  ...options({
+    activation: () => pick(['tanh', 'softmax']),
+    dropout: random,
+    recurrentDropout: random,
+    dropoutMask: () => 'perGate',
+    returnSequences: () => chance(0.5),
+    kernelInitializer: initializer,
+    recurrentInitializer: initializer,
+    kernelRegularizer: regularizer,
+    activationRegularization: random,
+    return_state: () => true,
+  }),
+  ...named(),
+})
 const file = () => path.join(dir, pick(['model.safetensors', 'good.csv', 'none/x', 'x\0', '\ud800', '']))
 /** A saved model or classifier, mostly with some bytes changed, cut or added. */
 const saved = () => {
@@ -594,20 +778,67 @@ const TARGETS = {
     () => options({ where: text, got: text, needs: text, why: text, fix: texts, cause: any }),
   ),
   input: call(api.input, () => ({ features: 2, ...named() })),
-  embedding: call(api.embedding, () => ({ inputDim: 5, outputDim: 2, dropout: random(), ...named() })),
-  lstm: call(api.lstm, () => ({
-    units: 4,
-    dropout: 0.1,
-    recurrentDropout: 0,
-    returnSequences: true,
+  embedding: call(api.embedding, () => ({
+    inputDim: 5,
+    outputDim: 2,
+    dropout: random(),
+    ...options({ embeddingsInitializer: initializer, embeddingsRegularizer: regularizer, weights: vectors }),
     ...named(),
   })),
-  bidirectional: call(api.bidirectional, layer, () => ({ mergeMode: 'concat', ...named() })),
-  dense: call(api.dense, () => ({ units: 3, activation: 'relu', ...named() })),
+  lstm: call(api.lstm, () => ({
+    ...recurrent(),
+    ...options({
+      recurrentActivation: () => pick(['sigmoid', 'hard_sigmoid']),
+      biasInitializer: () => ({ kind: 'chrono', maxSteps: 9 }),
+      peepholes: () => true,
+      projection: () => 2,
+      cellClip: random,
+      zoneoutCell: random,
+      stateful: () => true,
+    }),
+  })),
+  gru: call(api.gru, () => ({ ...recurrent(), resetAfter: chance(0.5) })),
+  simpleRnn: call(api.simpleRnn, recurrent),
+  bidirectional: call(api.bidirectional, layer, () => ({ mergeMode: pick(['concat', null]), ...named() })),
+  residual: call(api.residual, layer, named),
+  dense: call(api.dense, () => ({
+    units: 3,
+    activation: 'relu',
+    ...options({ kernelInitializer: initializer, activityRegularizer: regularizer, tiedTo: () => 'a' }),
+    ...named(),
+  })),
+  conv1d: call(api.conv1d, () => ({
+    filters: 2,
+    kernelSize: 3,
+    ...options({
+      padding: () => pick(['causal', 'valid']),
+      dilationRate: () => 2,
+      kernelInitializer: initializer,
+    }),
+    ...named(),
+  })),
   dropout: call(api.dropout, () => ({ rate: 0.5, ...named() })),
+  spatialDropout: call(api.spatialDropout, () => ({ rate: 0.5, ...named() })),
+  layerNormalization: call(api.layerNormalization, () => ({
+    ...options({ epsilon: random, center: () => false, gammaInitializer: initializer }),
+    ...named(),
+  })),
   globalAveragePooling: call(api.globalAveragePooling, named),
   globalMaxPooling: call(api.globalMaxPooling, named),
   concatPooling: call(api.concatPooling, named),
+  attentionPooling: call(api.attentionPooling, () => ({
+    ...options({ units: () => 3, kernelInitializer: initializer }),
+    ...named(),
+  })),
+  'initializers.uniform': call(api.initializers.uniform, () => options({ limit: random })),
+  'initializers.normal': call(api.initializers.normal, () => options({ stddev: random })),
+  'initializers.truncatedNormal': call(api.initializers.truncatedNormal, () => options({ stddev: random })),
+  'initializers.constant': call(api.initializers.constant, () => options({ value: random })),
+  'initializers.orthogonal': call(api.initializers.orthogonal, () => options({ gain: random })),
+  'initializers.chrono': call(api.initializers.chrono, () => ({ maxSteps: 3 + below(9) })),
+  'regularizers.l1': call(api.regularizers.l1, random),
+  'regularizers.l2': call(api.regularizers.l2, random),
+  'regularizers.l1l2': call(api.regularizers.l1l2, () => options({ l1: random, l2: random })),
   adam: call(api.adam, () =>
     options({
       learningRate: random,
@@ -619,6 +850,42 @@ const TARGETS = {
     }),
   ),
   sequential: call(api.sequential, layers, () => options({ seed: () => 1, ...compute })),
+  'sequential, and all that a model does': call(
+    async (list, sequences, given) => {
+      const made = api.sequential(list, { threads: 2, simd: pick(['', 'scalar', 'avx2']) })
+      const settle = async promise => {
+        const [{ reason }] = await Promise.allSettled([promise])
+        if (reason !== undefined && fault(reason) !== undefined) throw reason
+      }
+      const output = await made.predict(sequences, { initialState: given })
+      await settle(made.predict(sequences, { initialState: output.states }))
+      const zeros = () => new Float32Array(output.values.length).fill(random())
+      await settle(api.gradientFlow(made, sequences, { outputGradient: zeros() }))
+      await settle(made.forward(sequences, { training: true, initialState: given }))
+      await settle(made.backward(zeros(), { stateGradients: output.states }))
+      await settle(made.applyGradients(api.adam()))
+      const perStep = output.lengths !== undefined
+      const samples = Array.from(sequences, input => ({
+        input,
+        target: Array((perStep ? input.length : 1) * output.features).fill(0),
+      }))
+      const last = list.at(-1).activation
+      const loss = last === 'softmax' ? 'categoricalCrossentropy' : 'meanSquaredError'
+      const gradientShards = 1 + below(2)
+      await settle(api.train(made, samples, { loss, batchSize: 2, gradientShards, validation: samples }))
+      await settle(made.setTrainable(pick(made.layers).name, false))
+      await settle(made.evaluate(samples, { loss }))
+      await settle((async () => void (await made.session({ streams: 2 }).read(sequences.slice(0, 2))))())
+      await settle(made.save('any'))
+      await settle(
+        api.loadModel('any').then(loaded => loaded.predict(sequences).then(() => loaded.dispose())),
+      )
+      made.dispose()
+    },
+    fittingLayers,
+    () => [ids(), ...some(3, ids)].map(row => (readsRows ? row.map(id => [id, pick([1, 1e30])]) : row)),
+    () => (chance(0.7) ? undefined : states()),
+  ),
   loadModel: call(api.loadModel, saved, () => options({ allowNonFinite: () => chance(0.5), ...compute })),
   cleanText: call(api.cleanText, text, () => options({ style: () => pick(['unicode', 'article']) })),
   padSequences: call(
@@ -698,7 +965,10 @@ const TARGETS = {
     'parameterCount',
   ]),
   'Model.summary': method(model, 'summary'),
-  'Model.predict': method(model, 'predict', inputs, stop),
+  'Model.predict': method(model, 'predict', inputs, () => ({
+    ...stop(),
+    ...options({ initialState: states }),
+  })),
   'Model.evaluate': method(
     model,
     'evaluate',
@@ -715,20 +985,84 @@ const TARGETS = {
     'setWeights',
     () => (chance(0.6) ? weights() : new Map(Object.entries(weights()))),
   ),
-  'Model.forward': method(model, 'forward', inputs, () => options({ training: () => chance(0.5) })),
+  'Model.forward': method(model, 'forward', inputs, () =>
+    options({ training: () => chance(0.5), initialState: states }),
+  ),
   'Model.forward, backward, applyGradients': call(
-    async (sequences, gradient, optimizer) => {
+    async (sequences, gradient, optimizer, stateGradients, initialState) => {
       const { steps } = fixture()
-      const output = await steps.forward(sequences, { training: true })
-      await steps.backward(gradient === 'fits' ? new Float32Array(output.values.length) : gradient)
+      const output = await steps.forward(sequences, { training: true, initialState })
+      await steps.backward(gradient === 'fits' ? new Float32Array(output.values.length) : gradient, {
+        stateGradients: stateGradients === 'fit' ? output.states : stateGradients,
+      })
       await steps.gradients()
       await steps.applyGradients(optimizer)
     },
     () => some(3, ids),
     () => (chance(0.7) ? 'fits' : view(Float32Array)),
     () => api.adam(),
+    () => (chance(0.7) ? 'fit' : states()),
+    () => (chance(0.7) ? undefined : states()),
   ),
-  'Model.backward': method(model, 'backward', () => view(Float32Array)),
+  'Model.backward': method(
+    model,
+    'backward',
+    () => view(Float32Array),
+    () => options({ stateGradients: states }),
+  ),
+  'Model.setTrainable': method(
+    model,
+    'setTrainable',
+    () => pick(['embedding', 'lstm', 'gru', 'dense', 'input', 'bidirectional', text()]),
+    () => chance(0.5),
+  ),
+  'Model.session': method(model, 'session', () => options({ streams: () => 1 + below(5) })),
+  'Session.step': method(
+    () => open,
+    'step',
+    () => pick([step(), step(), step(), below(5), ids(), view()]),
+    streams,
+  ),
+  'Session.read': method(
+    () => open,
+    'read',
+    () => pick([steps(), steps(), steps(), inputs()]),
+    streams,
+  ),
+  'Session.reset': method(session, 'reset', streams),
+  'Session.states': method(session, 'states'),
+  'Session.setStates': method(
+    () => open,
+    'setStates',
+    () => pick([fitting(), fitting(), fitting(), states()]),
+    streams,
+  ),
+  'Session calls at once, and training': call(
+    async (input, sequences, given, chosen) => {
+      const { steps, set } = fixture()
+      const session = steps.session({ streams: 2 })
+      const calls = [
+        session.step(input, chosen),
+        session.read(sequences),
+        session.setStates(given),
+        session.step([1, 2]),
+        session.reset(chosen),
+        session.states(),
+        api.gradientFlow(steps, sequences),
+      ]
+      if (chance(0.3)) calls.push(api.train(steps, set, { loss: 'meanSquaredError' }))
+      if (chance(0.1)) steps.dispose()
+      const answers = await Promise.allSettled(calls)
+      for (const { reason } of answers) if (reason !== undefined && fault(reason) !== undefined) throw reason
+    },
+    () => [below(5), below(5)],
+    () => [ids(), ids()],
+    states,
+    streams,
+  ),
+  gradientFlow: call(api.gradientFlow, model, inputs, () =>
+    options({ outputGradient: () => view(Float32Array, 1 + below(9)) }),
+  ),
   'Model.gradients': method(model, 'gradients'),
   'Model.applyGradients': method(model, 'applyGradients', () => ({ ...api.adam() })),
   'Model.sha256': method(model, 'sha256'),

@@ -130,6 +130,12 @@ export const CASES: readonly Case[] = [
   },
   {
     code: 'ERR_ARGUMENT',
+    name: 'option from elsewhere',
+    run: () => lstm({ units: 10, stateful: true } as never),
+    mended: () => lstm({ units: 10, returnState: true }),
+  },
+  {
+    code: 'ERR_ARGUMENT',
     name: 'number as text',
     run: () => sequential([embedding({ inputDim: 9, outputDim: 2 }), { kind: 'lstm', units: '10' } as never]),
     mended: ({ fix }) => lstm({ units: Number(/: (.*)/.exec(fix[0]!)![1]) }),
@@ -319,7 +325,7 @@ export const CASES: readonly Case[] = [
     run: async () => {
       const name = await saved('a.safetensors', bytes => bytes)
       renameSync(name, 'whole')
-      writeFileSync(name, readFileSync('whole').subarray(0, 1500))
+      writeFileSync(name, readFileSync('whole').subarray(0, 2100))
       await cellstate.loadModel(name)
     },
     mended: () => cellstate.loadModel('whole'),
@@ -430,6 +436,21 @@ export const CASES: readonly Case[] = [
     name: 'matrix',
     run: () => cellstate.padSequences([[1], [2]], { maxlen: 2 ** 31 - 1 }),
     mended: () => cellstate.padSequences([[1], [2]], { maxlen: 200 }),
+  },
+  {
+    code: 'ERR_UNSUPPORTED',
+    name: 'layer',
+    run: () => numbers({ kind: 'BatchNormalization' } as never),
+    mended: ({ fix }) => value(fix[0]!),
+  },
+  {
+    code: 'ERR_UNSUPPORTED',
+    name: 'session that pools',
+    run: () => numbers().session(),
+    mended: async ({ fix }) => {
+      const model = numbers()
+      await value(fix[0]!, { model, inputs: [[[1, 2]]] })
+    },
   },
   {
     code: 'ERR_UNSUPPORTED',

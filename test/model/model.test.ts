@@ -6,10 +6,12 @@ import {
   dropout,
   embedding,
   globalMaxPooling,
+  input,
   type Layer,
   lstm,
-} from '../../src/model/layers.js'
+} from '../../src/index.js'
 import { loadModel, type Model, sequential } from '../../src/model/model.js'
+import { train } from '../../src/training/train.js'
 import { examples, temporaryFolder } from '../reviews.js'
 
 const folder = temporaryFolder()
@@ -75,6 +77,15 @@ describe('Model', () => {
     ).toBe(1)
   })
 
+  it('has a description of which another model can be made', () => {
+    const model = sequential([
+      embedding({ inputDim: 12, outputDim: 4 }),
+      bidirectional(lstm({ units: 4 })),
+      dense({ units: 2 }),
+    ])
+    expect(sequential(model.description, { seed: 1 }).description).toEqual(model.description)
+  })
+
   it('predicts in the order of the inputs, in every form of input', async () => {
     const model = small()
     const inputs = [[1, 2], [3], [4, 5, 6, 7], [1, 2]]
@@ -113,6 +124,15 @@ describe('Model', () => {
     await expect(small().evaluate([], { loss: 'meanSquaredError' })).rejects.toMatchObject({
       code: 'ERR_DATA',
     })
+  })
+
+  it('learns from rows of features, also where all sequences of a batch are empty', async () => {
+    const model = sequential([input({ features: 3 }), lstm({ units: 2 }), dense({ units: 1 })])
+    const empty = [0, 1].map(target => ({ input: [], target }))
+    const loss = 'meanSquaredError' as const
+    expect(await model.evaluate(empty, { loss })).toMatchObject({ loss: 0.5, examples: 2, tokens: 0 })
+    await train(model, empty, { loss })
+    await train(model, [...empty, { input: [[1, 2, 3]], target: 0 }], { loss, batchSize: 1 })
   })
 
   it('gives and takes weights', async () => {

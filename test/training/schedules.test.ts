@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { dense, embedding, lstm } from '../../src/model/layers.js'
+import { dense, embedding, lstm } from '../../src/index.js'
 import { sequential } from '../../src/model/model.js'
 import { adam, adamW } from '../../src/training/optimizers.js'
 import { oneCycle } from '../../src/training/schedules.js'

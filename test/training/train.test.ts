@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { dense, embedding, lstm } from '../../src/model/layers.js'
+import { dense, embedding, lstm } from '../../src/index.js'
 import { type Model, sequential } from '../../src/model/model.js'
 import type { StepReport } from '../../src/training/history.js'
 import { adam } from '../../src/training/optimizers.js'

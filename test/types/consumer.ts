@@ -1,11 +1,14 @@
 /** What users may write and what the compiler must refuse; compiled by consumers.test.ts, never run. */
 import {
   adam,
+  attentionPooling,
   bidirectional,
   type Callback,
   CellstateError,
   type CsvRow,
   cleanText,
+  concatPooling,
+  conv1d,
   Dataset,
   dense,
   dropout,
@@ -14,10 +17,16 @@ import {
   embedding,
   globalAveragePooling,
   globalMaxPooling,
+  gru,
   type History,
+  type Initializer,
+  initializers,
   input,
   type Layer,
   type Loss,
+  type LstmLayer,
+  type LstmOptions,
+  layerNormalization,
   loadModel,
   lstm,
   type Model,
@@ -29,8 +38,12 @@ import {
   readCsv,
   readJsonLines,
   readText,
+  regularizers,
+  residual,
   type StepReport,
   sequential,
+  simpleRnn,
+  spatialDropout,
   splitIndices,
   TextClassifier,
   Tokenizer,
@@ -170,6 +183,96 @@ export async function networks(signal: AbortSignal): Promise<void> {
   model.backward([1, 2])
   // @ts-expect-error what a model is made of does not change
   model.seed = 5
+}
+
+export function layers(one: Layer): Layer[] {
+  const options: LstmOptions = {
+    units: 64,
+    activation: 'softsign',
+    recurrentActivation: 'hardSigmoidLegacy',
+    useBias: true,
+    unitForgetBias: false,
+    peepholes: true,
+    projection: 32,
+    coupledGates: true,
+    cellClip: 50,
+    gateClip: 30,
+    layerNormalization: true,
+    zoneoutHidden: 0.1,
+    zoneoutCell: 0.1,
+    dropout: 0.1,
+    recurrentDropout: 0.1,
+    dropoutMask: 'perGate',
+    weightDrop: 0.5,
+    returnSequences: true,
+    returnState: true,
+    goBackwards: true,
+    kernelInitializer: 'heNormal',
+    recurrentInitializer: initializers.orthogonal({ gain: 2 }),
+    biasInitializer: initializers.chrono({ maxSteps: 100 }),
+    kernelRegularizer: regularizers.l1l2({ l1: 0.1 }),
+    recurrentRegularizer: { l2: 0.1 },
+    biasRegularizer: { l1: 0, l2: 0.1 },
+    activityRegularizer: regularizers.l1(),
+    activationRegularization: 2,
+    temporalActivationRegularization: 1,
+    name: 'reader',
+    trainable: undefined,
+  }
+  const layer = lstm(options)
+  same<typeof layer, LstmLayer>(layer, true)
+  same<typeof layer.units, number>(layer.units, true)
+  const start: Initializer = 'pytorch'
+  if (one.kind === 'conv1d') same<typeof one.filters, number>(one.filters, true)
+  if (one.kind === 'bidirectional' && one.mergeMode !== null) one.mergeMode.length
+
+  // @ts-expect-error a description does not change
+  layer.units = 5
+  // @ts-expect-error initial states go with the batch
+  lstm({ units: 64, initialState: [] })
+  // @ts-expect-error softmax is for dense
+  lstm({ units: 64, activation: 'softmax' })
+  // @ts-expect-error there is no such mask
+  lstm({ units: 64, dropoutMask: 'none' })
+  // @ts-expect-error chrono is for the biases of an lstm
+  gru({ units: 64, biasInitializer: initializers.chrono({ maxSteps: 100 }) })
+  // @ts-expect-error peepholes are for an lstm
+  gru({ units: 64, peepholes: true })
+  // @ts-expect-error a simple recurrent layer has no gates
+  simpleRnn({ units: 64, recurrentActivation: 'sigmoid' })
+  // @ts-expect-error there is no such mode
+  bidirectional(layer, { mergeMode: 'average' })
+  // @ts-expect-error a dropout layer has no input to add
+  residual(dropout({ rate: 0.5 }))
+  // @ts-expect-error a sequence keeps its length
+  conv1d({ filters: 8, kernelSize: 3, padding: 'valid' })
+  // @ts-expect-error the kernel has a size
+  conv1d({ filters: 8 })
+  // @ts-expect-error the option is stddev
+  initializers.normal({ std: 0.1 })
+  // @ts-expect-error a regularizer is more than a number
+  dense({ units: 2, kernelRegularizer: 0.01 })
+  // @ts-expect-error vectors are numbers
+  embedding({ inputDim: 2, outputDim: 1, weights: 'glove.txt' })
+  // @ts-expect-error there is no such initializer
+  dense({ units: 2, kernelInitializer: 'kaimingUniform' })
+
+  return [
+    embedding({ inputDim: 2, outputDim: 1, weights: [[0], [1]], name: 'words' }),
+    embedding({ inputDim: 2, outputDim: 1, weights: Float32Array.of(0, 1), trainable: false }),
+    spatialDropout({ rate: 0.2 }),
+    conv1d({ filters: 8, kernelSize: 3, padding: 'causal', dilationRate: 2, activation: 'relu' }),
+    layerNormalization({ epsilon: 1e-5, center: false }),
+    residual(
+      bidirectional(gru({ units: 4, resetAfter: false, returnSequences: true }), { mergeMode: 'ave' }),
+    ),
+    bidirectional(simpleRnn({ units: 4 }), { mergeMode: null }),
+    attentionPooling({ units: 8, kernelInitializer: start }),
+    concatPooling({ name: 'both' }),
+    dense({ units: 2, activation: 'softmax', tiedTo: 'words', useBias: false }),
+    { kind: 'lstm', units: 4, dropout: 0, recurrentDropout: 0, returnSequences: false },
+    { ...one, name: 'other' },
+  ]
 }
 
 export async function data(): Promise<void> {
