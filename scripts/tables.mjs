@@ -1,13 +1,16 @@
 /**
- * Puts the measured results of docs/results/ into the tables of README.md: `node scripts/tables.mjs`.
+ * Writes the tables of the documents, after `npm run build:ts`: `node scripts/tables.mjs`.
  *
- * `reviews.json` is written by bench/reviews.mjs, `platforms.json` by scripts/verify/arm64.sh.
+ * Those of README.md come from the measured results of docs/results/: `reviews.json` is written by bench/reviews.mjs,
+ * `platforms.json` by scripts/verify/arm64.sh. Those of docs/layers.md come from src/model/unsupported.ts.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { argv } from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const README = fileURLToPath(new URL('../README.md', import.meta.url))
+const LAYERS = fileURLToPath(new URL('../docs/layers.md', import.meta.url))
 const results = name =>
   JSON.parse(readFileSync(new URL(`../docs/results/${name}.json`, import.meta.url), 'utf8'))
 
@@ -91,9 +94,36 @@ function platforms() {
   ])
 }
 
+const code = names => names.map(name => `\`${name}\``).join(', ')
+/** Lines of what to use instead as one sentence part: those that begin with "or" or "and" go on with the one before. */
+const joined = lines => lines.reduce((text, line) => `${text}${/^(or|and) /.test(line) ? ' ' : '; '}${line}`)
+
+/** The tables of docs/layers.md from what src/model/unsupported.ts exports. */
+export function refusals({ LAYER_REFUSALS, LAYER_NAMES, OPTION_REFUSALS, OPTION_NAMES, VALUE_REFUSALS }) {
+  const instead = (title, rows) =>
+    table([
+      [title, 'what to use instead', 'why'],
+      ...rows.map(row => [
+        code(row.names) + (row.of ? ` of ${code(row.of)}` : ''),
+        joined(row.instead),
+        row.why,
+      ]),
+    ])
+  return {
+    layers: () => instead('layer', LAYER_REFUSALS),
+    options: () => instead('option', OPTION_REFUSALS),
+    values: () => instead('value', Object.values(VALUE_REFUSALS).flat()),
+    names: () =>
+      table([
+        ['elsewhere', 'here'],
+        ...LAYER_NAMES.map(({ here, names }) => [code(names), `\`${here}\``]),
+        ...OPTION_NAMES.map(({ here, names, of }) => [code(names), `\`${here}\` of ${code(of)}`]),
+      ]),
+  }
+}
+
 /** `text` with every generated part renewed: what stands between `<!-- name -->` and `<!-- /name -->`. */
-export function withTables(text) {
-  const parts = { reviews, platforms }
+export function withTables(text, parts = { reviews, platforms }) {
   return text.replace(
     /(<!-- (\w+) -->\n)[\s\S]*?(<!-- \/\2 -->)/g,
     (_, begin, name, end) => `${begin}${parts[name]()}\n${end}`,
@@ -102,4 +132,6 @@ export function withTables(text) {
 
 if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
   writeFileSync(README, withTables(readFileSync(README, 'utf8')))
+  const unsupported = createRequire(import.meta.url)('../dist/model/unsupported.js')
+  writeFileSync(LAYERS, withTables(readFileSync(LAYERS, 'utf8'), refusals(unsupported)))
 }
