@@ -9,6 +9,9 @@ use std::sync::atomic::AtomicBool;
 /// Norm of the difference over the norm of the gradient, for every parameter.
 pub const RELATIVE_ERROR: f64 = 1e-6;
 
+/// The same in tests of single options, whatever rounding explains.
+const BADLY_CONDITIONED: f64 = 2e-5;
+
 /// Arguments at least this far from a kink are on the same side of it in `f32`. That they are in all runs of a difference
 /// is checked.
 const MARGIN: f64 = 2e-5;
@@ -23,7 +26,7 @@ const ELEMENTS: usize = 10;
 
 /// How often one rounding of everything on the way may be in a gradient that is badly conditioned, such as that of a
 /// normalization of nearly equal numbers: sums round many times.
-pub const ROUNDINGS: f64 = 16.0;
+pub const ROUNDINGS: f64 = 32.0;
 
 /// Roundings that are tried: by chance one may do little.
 const TRIES: u64 = 2;
@@ -265,7 +268,8 @@ pub fn check(layers: &str, loss: Loss) {
     for (name, compared) in compare_step(&config, &batch, &targets, loss, ALL).parameters {
         let error = compared.relative();
         println!("{name:<48} relative error {error:.1e}");
-        assert!(compared.norm > 0.0 && compared.is_right(), "{name}: {compared:?}, relative error {error:e}: {layers}");
+        let right = compared.norm > 0.0 && compared.is_right() && error < BADLY_CONDITIONED;
+        assert!(right, "{name}: {compared:?}, relative error {error:e}: {layers}");
     }
 }
 
