@@ -127,7 +127,7 @@ else
   rust_test 'cellstate-kernels without large_layers_split_over_threads_match_too (slow)' -p cellstate-kernels --lib -- \
     --skip large_layers_split_over_threads_match_too
   rust_test 'cellstate-nn golden' -p cellstate-nn --test golden
-  rust_test 'cellstate-nn oracle' -p cellstate-nn --test oracle
+  rust_test 'cellstate-nn layers_golden' -p cellstate-nn --test layers_golden
   rust_test 'cellstate-nn same_bits' -p cellstate-nn --test same_bits
 fi
 

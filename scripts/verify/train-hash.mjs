@@ -1,5 +1,6 @@
 // Usage: node scripts/verify/train-hash.mjs ADDON [SIMD] [THREADS]
-// Trains 100 steps with the addon and prints one line of JSON with the hashes of the weights and the model file.
+// Trains two models for 100 steps with the addon, one like the article's and one with options of every cell, and prints
+// one line of JSON with the hashes of their weights and their files.
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,16 +12,59 @@ const VOCABULARY = 300
 const SEQUENCES = 8
 const LENGTHS = [0, 1, 2, 3, 5, 7, 11, 16]
 
-const config = {
-  layers: [
+const MODELS = [
+  [
     { kind: 'embedding', inputDim: VOCABULARY, outputDim: 40, dropout: 0.2 },
     { kind: 'bidirectional', layer: { kind: 'lstm', units: 21, returnSequences: true } },
     { kind: 'dropout', rate: 0.1 },
     { kind: 'lstm', units: 201, dropout: 0.2, recurrentDropout: 0.2 },
     { kind: 'dense', units: 2, activation: 'softmax' },
   ],
-  seed: 36,
-}
+  [
+    { kind: 'embedding', inputDim: VOCABULARY, outputDim: 24 },
+    {
+      kind: 'bidirectional',
+      layer: {
+        kind: 'gru',
+        units: 19,
+        returnSequences: true,
+        dropout: 0.1,
+        recurrentDropout: 0.2,
+        dropoutMask: 'perGate',
+      },
+      mergeMode: 'sum',
+    },
+    { kind: 'conv1d', filters: 20, kernelSize: 3, activation: 'elu' },
+    { kind: 'layerNormalization' },
+    {
+      kind: 'residual',
+      layer: {
+        kind: 'lstm',
+        units: 33,
+        projection: 20,
+        returnSequences: true,
+        peepholes: true,
+        layerNormalization: true,
+        recurrentActivation: 'hardSigmoid',
+        cellClip: 5,
+        zoneoutHidden: 0.1,
+        zoneoutCell: 0.1,
+        weightDrop: 0.3,
+      },
+    },
+    { kind: 'gru', units: 18, returnSequences: true, resetAfter: false },
+    {
+      kind: 'simpleRnn',
+      units: 15,
+      returnSequences: true,
+      activationRegularization: 1,
+      temporalActivationRegularization: 1,
+      kernelRegularizer: { l1: 1e-4, l2: 1e-4 },
+    },
+    { kind: 'attentionPooling' },
+    { kind: 'dense', units: 2, activation: 'softmax' },
+  ],
+]
 
 const optimizer = {
   kind: 'adam',
@@ -63,30 +107,35 @@ if (simd !== '' && !available.includes(simd)) {
   process.exit(3)
 }
 
-const model = new addon.NativeModel(JSON.stringify(config), Number(threads), simd)
+const folder = mkdtempSync(path.join(tmpdir(), 'cellstate-hash-'))
+const [weights, files] = [createHash('sha256'), createHash('sha256')]
 let tokens = 0
 let loss = 0
-for (let step = 0; step < STEPS; step++) {
-  const { batch, classes } = batchOf(step)
-  const report = await model.trainStep(batch, { classes }, 'categoricalCrossentropy', optimizer)
-  tokens += report.tokens
-  loss = report.loss
-}
-
-const folder = mkdtempSync(path.join(tmpdir(), 'cellstate-hash-'))
+let used
 try {
-  const file = path.join(folder, 'model.safetensors')
-  await model.save(file, { note: JSON.stringify({ steps: STEPS }) }, '0.0.0')
+  for (const layers of MODELS) {
+    const model = new addon.NativeModel(JSON.stringify({ layers, seed: 36 }), Number(threads), simd, {})
+    for (let step = 0; step < STEPS; step++) {
+      const { batch, classes } = batchOf(step)
+      const report = await model.trainStep(batch, { classes }, 'categoricalCrossentropy', optimizer, 1)
+      tokens += report.tokens
+      loss = report.loss
+    }
+    weights.update(await model.sha256())
+    const file = path.join(folder, 'model.safetensors')
+    await model.save(file, { note: JSON.stringify({ steps: STEPS }) }, '0.0.0')
+    files.update(readFileSync(file))
+    used = { simd: model.simd, threads: model.threads }
+  }
   const report = {
     arch: process.arch,
     node: process.version,
     available,
-    simd: model.simd,
-    threads: model.threads,
+    ...used,
     tokens,
     loss,
-    weights: await model.sha256(),
-    file: createHash('sha256').update(readFileSync(file)).digest('hex'),
+    weights: weights.digest('hex'),
+    file: files.digest('hex'),
   }
   console.log(JSON.stringify(report))
 } finally {
