@@ -22,7 +22,9 @@ const ROUNDINGS: f64 = 16.0;
 /// No pre-activation lies nearer to a corner of its function than this: the slopes on both sides differ.
 const CORNER: f64 = 2e-5;
 
+/// `CELLSTATE_CASES` sets another number of cases: fewer where a processor is emulated, more for a soak.
 fn config(cases: u32, seed: u64) -> ProptestConfig {
+    let cases = std::env::var("CELLSTATE_CASES").map_or(cases, |cases| cases.parse().expect("a number of cases"));
     ProptestConfig { rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..ProptestConfig::with_cases(cases) }
 }
 
