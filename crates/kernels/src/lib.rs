@@ -27,6 +27,7 @@ pub mod normalization;
 pub mod optimizer;
 mod packed;
 mod panels;
+pub mod peak;
 pub mod philox;
 pub mod pool;
 pub mod pooling;

@@ -43,6 +43,13 @@ pub fn available_threads() -> u32 {
     threads::available() as u32
 }
 
+/// Operations a second (two a fused multiply-add) that the processor reaches at best at a level that it has.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn multiply_add_peak<'env>(env: &'env Env, simd: String, threads: u32) -> Result<Object<'env>> {
+    let level = cellstate_kernels::Level::named(&simd).unwrap_or_else(cellstate_kernels::Level::best);
+    job::run(env, move |_| Ok(cellstate_kernels::peak::multiply_adds(level, threads as usize)), |_, rate| Ok(rate))
+}
+
 /// Whether a file can be written at `path`; rejects with the reason.
 #[napi(ts_return_type = "Promise<void>")]
 pub fn check_writable<'env>(env: &'env Env, path: String) -> Result<Object<'env>> {

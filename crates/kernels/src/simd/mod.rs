@@ -142,6 +142,19 @@ impl Level {
         }
     }
 
+    /// Numbers in a vector of this level.
+    pub(crate) fn lanes(self) -> usize {
+        match self.0 {
+            Kind::ScalarSoft | Kind::ScalarFma => 1,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => 8,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => 16,
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => 4,
+        }
+    }
+
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             Kind::ScalarSoft => scalar::run_soft(kernel),

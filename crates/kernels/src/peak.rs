@@ -1,0 +1,64 @@
+//! The rate of fused multiply-adds that this processor reaches at its best, against which kernels are measured.
+//!
+//! 1. Chains of `x ← x·a + b` stay in registers: no memory is touched.
+//! 2. There are more chains than a multiply-add takes cycles on all its units, and together with `a` and `b` no more
+//!    than registers.
+//! 3. `x` goes to 1, so no number is ever denormal or infinite.
+
+use crate::pool;
+use crate::simd::{Kernel, Level, Simd};
+use std::hint::black_box;
+use std::time::Instant;
+
+/// Chains side by side. x86: two units of four or five cycles, sixteen registers; Arm: up to four units of four cycles.
+const CHAINS: usize = if cfg!(target_arch = "aarch64") { 20 } else { 12 };
+/// Steps of a chain in a region: about two milliseconds.
+const STEPS: usize = 1 << 19;
+/// Regions that are timed; the best counts: other work of the machine disturbs some.
+const REGIONS: usize = 50;
+
+struct Chains;
+
+impl Kernel for Chains {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd, const V: usize, const W: usize>(self, simd: S) {
+        let a = simd.splat(black_box(0.999));
+        let b = simd.splat(black_box(0.001));
+        let mut x = [simd.splat(black_box(0.5)); CHAINS];
+        for _ in 0..STEPS {
+            for chain in &mut x {
+                *chain = simd.mul_add(*chain, a, b);
+            }
+        }
+        black_box(x);
+    }
+}
+
+/// Operations a second (two a multiply-add) that `threads` threads, at most [`pool::MAX_THREADS`], reach together at
+/// `level`. The scalar level has no peak of its own: the compiler makes vectors of its chains.
+pub fn multiply_adds(level: Level, threads: usize) -> f64 {
+    let threads = threads.clamp(1, pool::MAX_THREADS);
+    let mut best: f64 = 0.0;
+    for _ in 0..REGIONS {
+        let begin = Instant::now();
+        pool::parallel(threads, &|_| {
+            level.run(Chains);
+        });
+        let operations = 2 * threads * STEPS * CHAINS * level.lanes();
+        best = best.max(operations as f64 / begin.elapsed().as_secs_f64());
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_widest_level_is_not_slower_than_the_scalar_one() {
+        let scalar = multiply_adds(Level::named("scalar").unwrap(), 1);
+        assert!(scalar > 0.0 && multiply_adds(Level::best(), 1) >= 0.5 * scalar);
+    }
+}
