@@ -7,7 +7,7 @@ export interface Machine {
   cpu: string
   cores: number
   /** f32 fused multiply-adds at the widest instruction set on `threads` threads, two operations each, in 10⁹ a second. */
-  fmaPeakGflops: number
+  fmaPeakGflops: number | null
   /** The same at every instruction set that has vectors. */
   fmaPeakGflopsByLevel: Record<string, number>
   simd: string
@@ -27,7 +27,7 @@ export async function probeMachine(threads: number): Promise<Machine> {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,
-    fmaPeakGflops: peaks[simd] ?? 0,
+    fmaPeakGflops: peaks[simd] ?? null,
     fmaPeakGflopsByLevel: peaks,
     simd,
     threads,

@@ -1,26 +1,33 @@
 /** Philox4x32-10 (Salmon et al., 2011), the generator of `crates/kernels/src/philox.rs`, in TypeScript. */
 
-const MULTIPLIERS = [0xd2511f53n, 0xcd9e8d57n] as const
+const MULTIPLIERS = [0xd2511f53, 0xcd9e8d57] as const
 const WEYL = [0x9e3779b9, 0xbb67ae85] as const
 /** Purpose of the order of examples, as in the Rust enum. */
 const SHUFFLE = 2
-const LANE = 0xffffffffn
+
+/** The upper half of a product of two numbers below 2³². */
+function high(a: number, b: number): number {
+  const [aLow, aHigh, bLow, bHigh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16]
+  const middle = aHigh * bLow + ((aLow * bLow) >>> 16)
+  const other = aLow * bHigh + (middle & 0xffff)
+  return (aHigh * bHigh + (middle >>> 16) + (other >>> 16)) >>> 0
+}
 
 /** Four numbers below 2³² for a counter of four and a key of two. */
 export function philox(counter: readonly number[], key: readonly number[]): [number, number, number, number] {
   let [a, b, c, d] = counter as [number, number, number, number]
-  let [low, high] = key as [number, number]
+  let [low, last] = key as [number, number]
   for (let round = 0; round < 10; round++) {
     if (round > 0) {
       low = (low + WEYL[0]) >>> 0
-      high = (high + WEYL[1]) >>> 0
+      last = (last + WEYL[1]) >>> 0
     }
-    const first = BigInt(a) * MULTIPLIERS[0]
-    const second = BigInt(c) * MULTIPLIERS[1]
-    a = (Number(second >> 32n) ^ b ^ low) >>> 0
-    b = Number(second & LANE)
-    c = (Number(first >> 32n) ^ d ^ high) >>> 0
-    d = Number(first & LANE)
+    const [first, second] = [Math.imul(a, MULTIPLIERS[0]), Math.imul(c, MULTIPLIERS[1])]
+    const [firstHigh, secondHigh] = [high(a, MULTIPLIERS[0]), high(c, MULTIPLIERS[1])]
+    a = (secondHigh ^ b ^ low) >>> 0
+    b = second >>> 0
+    c = (firstHigh ^ d ^ last) >>> 0
+    d = first >>> 0
   }
   return [a, b, c, d]
 }

@@ -91,7 +91,9 @@ function cellsOf(result: Result, { fmaPeakGflops }: Machine): string[] {
     `${digits(spread[0])}–${digits(spread[1])}`,
     `${digits(tokensPerSecond / 1000)}k`,
     ratio === null ? '1' : `**${digits(ratio.median)}** (${digits(ratio.low)}–${digits(ratio.high)})`,
-    gflopsExecuted === 0 ? '' : `${((100 * gflopsExecuted) / fmaPeakGflops).toFixed(0)} %`,
+    gflopsExecuted === 0 || fmaPeakGflops === null
+      ? ''
+      : `${((100 * gflopsExecuted) / fmaPeakGflops).toFixed(0)} %`,
     bytesAboveImport === null ? '' : `${digits(bytesAboveImport / MEGABYTE)} MB`,
   ]
 }
@@ -170,4 +172,26 @@ export function chart({ machine, results }: Pick<Report, 'machine' | 'results'>)
 
 function escaped(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;')
+}
+
+/** A Markdown table of two copies of cellstate: results come in pairs, base and head. */
+export function comparison(results: readonly Result[]): string {
+  const rows: string[] = []
+  for (let i = 0; i + 1 < results.length; i += 2) {
+    const [base, head] = [results[i]!, results[i + 1]!]
+    const { median, low, high, ofMedians } = head.ratio!
+    const clear = high < 1 ? 'faster' : low > 1 ? 'slower' : 'within the spread'
+    rows.push(
+      row([
+        headingOf(head),
+        `${digits(base.milliseconds)} ms`,
+        `${digits(head.milliseconds)} ms`,
+        `**${median.toFixed(3)}** (${low.toFixed(3)}–${high.toFixed(3)})`,
+        ofMedians.toFixed(3),
+        clear,
+      ]),
+    )
+  }
+  const columns = ['', 'base', 'head', 'head / base, in pairs', 'of the medians', '']
+  return [row(columns), row(columns.map((_, i) => (i % 5 === 0 ? '---' : '---:'))), ...rows].join('\n')
 }

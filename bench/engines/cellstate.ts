@@ -129,13 +129,13 @@ async function prepareSteps(_: typeof Cellstate, model: Cellstate.Model, task: T
     Int32Array.from({ length: N }, (_, stream) => task.inputs.values[stream * T! + step]!),
   )
   const session = model.session({ streams: N })
-  const run = async () => {
+  const run = async (steps: readonly Int32Array[]) => {
     let output: Float32Array = new Float32Array(0)
     for (const ids of steps) output = await session.step(ids)
     return output
   }
-  const values = await run()
-  return { check: outputsOf(values, network.classes), round: () => timed(run) }
+  const values = await run(steps.slice(0, CHECKED_STEPS))
+  return { check: outputsOf(values, network.classes), round: () => timed(() => run(steps)) }
 }
 
 function outputsOf(values: Float32Array, features: number): Check {

@@ -15,6 +15,8 @@ export interface Loaded {
 /** What an engine is to do, and with what. */
 export interface Task extends Examples {
   workload: Workload
+  /** Where the workload lies. */
+  folder: string
   threads: number
   weights: Map<string, Values<Float32Array>>
   tokens: number
@@ -54,7 +56,7 @@ function readTask(folder: string, threads: number): Task {
   }
   const names = [...weightsOf(workload.network).keys()]
   const weights = new Map(names.map(name => [name, readNpy<Float32Array>(file(`${name}.npy`))]))
-  return { workload, threads, weights, ...examples, ...countTokens(workload, examples) }
+  return { workload, folder, threads, weights, ...examples, ...countTokens(workload, examples) }
 }
 
 /** Loads the engine and answers requests until the input ends. */

@@ -23,6 +23,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'predict model.safetensors --input reviews.csv --out out.csv',
   ],
   inspect: ['inspect model.safetensors', 'inspect model.safetensors --json'],
+  bench: ['bench --seconds 2', 'bench --seconds 2 --threads 1 --json'],
   doctor: ['doctor', 'doctor --json'],
 }
 

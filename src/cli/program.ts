@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { closest } from '../closest.js'
 import { VERSION } from '../native/load.js'
+import type { BenchCommand } from './bench.js'
 import type { DemoCommand } from './demo.js'
 import type { EvaluateCommand } from './evaluate.js'
 import { helpText, introduction } from './help.js'
@@ -233,6 +234,15 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
   addCommon(inspect).action(async (model: string, options: CommonOptions) => {
     const { inspectCommand } = await import('./inspect.js')
     await inspectCommand(model, options, streams)
+  })
+
+  const bench = cellstate
+    .command('bench')
+    .description('measures how fast this machine trains and predicts')
+    .option('--seconds <n>', 'how long, about', wholeNumber(1, 3600), 20)
+  addCommon(bench).action(async (options: BenchCommand) => {
+    const { benchCommand } = await import('./bench.js')
+    await benchCommand(options, streams)
   })
 
   const doctor = cellstate.command('doctor').description('looks for what can keep this package from working')

@@ -7,7 +7,7 @@ import { run } from '../../src/cli/program.js'
 import { reviews, temporaryFolder } from '../reviews.js'
 import { asCsv, cellstate, cellstateProcess, MAIN, plainEnvironment } from './run.js'
 
-const COMMANDS = ['demo', 'train', 'evaluate', 'predict', 'inspect', 'doctor']
+const COMMANDS = ['demo', 'train', 'evaluate', 'predict', 'inspect', 'bench', 'doctor']
 const folder = temporaryFolder()
 
 async function help(program: string, ...args: string[]): Promise<string> {
@@ -124,7 +124,7 @@ describe('the examples of the help', () => {
   })
 
   it('run as they stand, one after the other', async () => {
-    const lines = ['train', 'evaluate', 'predict', 'inspect', 'doctor'].flatMap(command => EXAMPLES[command]!)
+    const lines = ['train', 'evaluate', 'predict', 'inspect', 'bench', 'doctor'].flatMap(command => EXAMPLES[command]!)
     for (const line of lines) {
       const args = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(match => match[1] ?? match[2]!)
       const { code, err } = await cellstateProcess(args, { cwd: folder })
