@@ -90,6 +90,13 @@ const TYPESCRIPT = ['-r', require.resolve('ts-node/register'), '--expose-gc']
 /** Signals of Windows do not stop a process. */
 const CAN_STOP = process.platform !== 'win32'
 
+const running = new Set<Engine>()
+// A process that stands still would outlive this one for ever.
+process.once('exit', () => {
+  for (const engine of running) engine.end()
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
 /** One engine in a process of its own, which stands still while others run. */
 export class Engine {
   readonly contender: Contender
@@ -113,6 +120,7 @@ export class Engine {
       this.#errors = (this.#errors + text).slice(-4000)
     })
     this.#child.on('error', () => {})
+    running.add(this)
     this.#child.stdin!.on('error', () => {})
     this.#lines = createInterface({ input: this.#child.stdout! })
     this.#answers = this.#lines[Symbol.asyncIterator]()
@@ -143,6 +151,7 @@ export class Engine {
 
   /** Ends the process. */
   end(): void {
+    running.delete(this)
     this.#lines.close()
     this.#child.kill('SIGKILL')
   }

@@ -2,7 +2,8 @@
  * TensorFlow.js: variant `wasm`, its WebAssembly backend, or `cpu`, plain JavaScript. Through `tf.layers`:
  * `trainOnBatch()` and `predictOnBatch()`.
  *
- * The WebAssembly backend lacks the kernel of an embedding's gradient; it is patched in below.
+ * Where lengths differ, batches of similar length are padded behind and masked: ids are raised by one, and the embedding
+ * masks 0. The WebAssembly backend lacks the kernel of an embedding's gradient; it is patched in below.
  */
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -17,11 +18,13 @@ interface Tensor {
   data(): Promise<Float32Array>
   dispose(): void
 }
-interface Layers {
+interface Layer {
+  setWeights(weights: Tensor[]): void
+}
+interface Model {
   predictOnBatch(inputs: Tensor): Tensor
   trainOnBatch(inputs: Tensor, targets: Tensor): Promise<number>
   compile(options: { loss: string; optimizer: object }): void
-  readonly layers: { setWeights(weights: Tensor[]): void }[]
 }
 interface Kernel {
   kernelName: string
@@ -44,13 +47,13 @@ interface TensorFlow {
   registerKernel(kernel: Kernel): void
   getKernel(name: string, backend: string): unknown
   tensor(values: Float32Array | Int32Array, shape: readonly number[], type: string): Tensor
-  sequential(options: { layers: object[] }): Layers
-  layers: Record<'embedding' | 'lstm' | 'dense' | 'inputLayer', (options: object) => object>
+  sequential(options: { layers: Layer[] }): Model
+  layers: Record<'embedding' | 'spatialDropout1d' | 'lstm' | 'dense', (options: object) => Layer>
   train: { adam(rate: number, beta1: number, beta2: number, epsilon: number): object }
 }
 
 /** Batches of a round, or steps of streams: the time of a whole round is reckoned from them. */
-const MOST_BATCHES = 2
+const MOST_BATCHES = 4
 const MOST_STEPS = 20
 
 serve(async () => {
@@ -61,27 +64,50 @@ serve(async () => {
 })
 
 async function prepare(tf: TensorFlow, task: Task, backend: string): Promise<Prepared> {
-  if (task.workload.T === null)
-    throw new Error('TensorFlow.js has no masks in its recurrent layers’ gradients')
   await tf.setBackend(backend)
   await tf.ready()
   if (backend === 'wasm') patch(tf)
   const model = modelOf(tf, task)
-  const { mode, batches } = task.workload
-  const done = Math.min(batches, mode === 'step' ? MOST_STEPS : MOST_BATCHES)
-  const part = { ...task, workload: { ...task.workload, batches: done } }
+  const { mode, T } = task.workload
+  const computed = (batches: readonly (readonly number[])[]): number =>
+    batches.reduce((sum, rows) => sum + rows.length * (mode === 'step' ? 1 : longest(task, rows)), 0)
+  const all = batchesOfRound(task)
+  const most = mode === 'step' ? MOST_STEPS : MOST_BATCHES
+  const done = all.length <= most ? all : T === null ? spread(all, most) : all.slice(0, most)
+  const factor = computed(all) / computed(done)
   const work = { train: prepareTraining, predict: preparePredictions, step: prepareSteps }[mode]
+  const { check, round } = await work(tf, model, task, done)
   const notes = [
     ...(backend === 'wasm' && mode === 'train' ? ['the gradient of the embedding is patched in'] : []),
-    ...(done < batches ? [`reckoned from ${done} of ${batches} batches`] : []),
+    ...(factor > 1 ? [`reckoned from ${done.length} of ${all.length} batches`] : []),
   ]
-  const { check, round } = await work(tf, model, part)
   return {
     precision: 'f32',
+    tokensComputed: computed(all),
     check,
     ...(notes.length === 0 ? {} : { note: notes.join('; ') }),
-    round: async () => ((await round()) * batches) / done,
+    round: async () => factor * (await round()),
   }
+}
+
+/** Sequences of every batch, of similar length where lengths differ; for streams the streams of every step. */
+function batchesOfRound({ workload, lengths }: Task): number[][] {
+  const { mode, N, T, batches } = workload
+  if (mode === 'step') return Array.from({ length: batches }, () => Array.from({ length: N }, (_, i) => i))
+  if (T !== null) return batchesOf(workload)
+  const order = Array.from(lengths, (_, row) => row).sort((a, b) => lengths[a]! - lengths[b]!)
+  return Array.from({ length: Math.ceil(order.length / N) }, (_, batch) =>
+    order.slice(batch * N, (batch + 1) * N),
+  )
+}
+
+/** `count` of the batches, from short to long. */
+function spread<T>(batches: readonly T[], count: number): T[] {
+  return Array.from({ length: count }, (_, i) => batches[Math.floor(((i + 0.5) * batches.length) / count)]!)
+}
+
+function longest({ lengths }: Task, rows: readonly number[]): number {
+  return Math.max(...rows.map(row => lengths[row]!))
 }
 
 /** Sums rows by segment: the gradient of a gather. */
@@ -107,15 +133,18 @@ function patch(tf: TensorFlow): void {
   })
 }
 
-function modelOf(tf: TensorFlow, { workload, weights }: Task): Layers {
+function modelOf(tf: TensorFlow, { workload, weights }: Task): Model {
   const { network, mode, N, T } = workload
-  const { vocabulary, inputs, units, layers, classes, perStep, dropout, recurrentDropout } = network
+  const { vocabulary, inputs, units, layers, classes, perStep } = network
+  const { embeddingDropout, dropout, recurrentDropout } = network
   const stateful = mode === 'step'
-  const shape = stateful ? { batchInputShape: [N, 1] } : { inputShape: [T] }
-  const first =
-    vocabulary > 0
-      ? tf.layers.embedding({ inputDim: vocabulary, outputDim: inputs, ...shape })
-      : tf.layers.inputLayer({ inputShape: [T, inputs] })
+  const masked = T === null
+  const table = tf.layers.embedding({
+    inputDim: vocabulary + Number(masked),
+    outputDim: inputs,
+    maskZero: masked,
+    ...(stateful ? { batchInputShape: [N, 1] } : { inputShape: [T] }),
+  })
   const recurrent = Array.from({ length: layers }, (_, layer) =>
     tf.layers.lstm({
       units,
@@ -124,47 +153,59 @@ function modelOf(tf: TensorFlow, { workload, weights }: Task): Layers {
       stateful,
       recurrentActivation: 'sigmoid',
       returnSequences: perStep || layer < layers - 1,
+      ...(layer === 0 && vocabulary === 0 ? { inputShape: [T, inputs] } : {}),
     }),
   )
-  const model = tf.sequential({
-    layers: [first, ...recurrent, tf.layers.dense({ units: classes, activation: 'softmax' })],
-  })
-  const take = (...names: string[]): Tensor[] =>
-    names.map(name => {
-      const { values, shape } = weights.get(name)!
-      return tf.tensor(values, shape, 'float32')
-    })
-  const [table, ...rest] = model.layers.length > layers + 1 ? model.layers : [undefined, ...model.layers]
-  if (vocabulary > 0) table!.setWeights(take('embedding.embeddings'))
-  for (let layer = 0; layer < layers; layer++) {
-    const name = lstmName(layer)
-    rest[layer]!.setWeights(take(`${name}.kernel`, `${name}.recurrent_kernel`, `${name}.bias`))
+  const dense = tf.layers.dense({ units: classes, activation: 'softmax' })
+  const first = vocabulary > 0 ? [table] : []
+  const between = embeddingDropout > 0 ? [tf.layers.spatialDropout1d({ rate: embeddingDropout })] : []
+  const model = tf.sequential({ layers: [...first, ...between, ...recurrent, dense] })
+  const tensor = (name: string): Tensor => {
+    const { values, shape } = weights.get(name)!
+    return tf.tensor(values, shape, 'float32')
   }
-  rest.at(-1)!.setWeights(take('dense.kernel', 'dense.bias'))
+  if (vocabulary > 0) {
+    const { values } = weights.get('embedding.embeddings')!
+    const rows = new Float32Array(values.length + (masked ? inputs : 0))
+    rows.set(values, rows.length - values.length)
+    table.setWeights([tf.tensor(rows, [vocabulary + Number(masked), inputs], 'float32')])
+  }
+  for (const [layer, lstm] of recurrent.entries()) {
+    lstm.setWeights(['kernel', 'recurrent_kernel', 'bias'].map(part => tensor(`${lstmName(layer)}.${part}`)))
+  }
+  dense.setWeights([tensor('dense.kernel'), tensor('dense.bias')])
   model.compile({ loss: 'sparseCategoricalCrossentropy', optimizer: tf.train.adam(1e-3, 0.9, 0.999, 1e-8) })
   return model
 }
 
 type Work = Pick<Prepared, 'check' | 'round'>
 
-/** Inputs of some sequences, `[sequences, steps, …]`. */
-function inputsOf(tf: TensorFlow, { workload, inputs, lengths }: Task, rows: readonly number[]): Tensor {
-  const { vocabulary, inputs: width } = workload.network
+/** Inputs of some sequences, `[sequences, steps, …]`; where lengths differ padded behind, ids raised by one. */
+function inputsOf(tf: TensorFlow, task: Task, rows: readonly number[]): Tensor {
+  const { workload, inputs, lengths } = task
+  const { vocabulary, inputs: features } = workload.network
   const ends = endsOf(lengths)
-  const size = vocabulary > 0 ? 1 : width
-  const values = inputs.values.slice(ends[rows[0]!]! * size, ends[rows.at(-1)! + 1]! * size)
-  const shape = [rows.length, workload.T!, ...(vocabulary > 0 ? [] : [width])]
-  return tf.tensor(values, shape, 'float32')
+  const width = vocabulary > 0 ? 1 : features
+  const steps = longest(task, rows)
+  const values = new Float32Array(rows.length * steps * width)
+  const raised = workload.T === null ? 1 : 0
+  for (const [i, row] of rows.entries()) {
+    const begin = i * steps * width
+    const own = inputs.values.subarray(ends[row]! * width, ends[row + 1]! * width)
+    for (let k = 0; k < own.length; k++) values[begin + k] = own[k]! + raised
+  }
+  return tf.tensor(values, [rows.length, steps, ...(vocabulary > 0 ? [] : [width])], 'float32')
 }
 
-async function prepareTraining(tf: TensorFlow, model: Layers, task: Task): Promise<Work> {
+async function prepareTraining(tf: TensorFlow, model: Model, task: Task, chosen: number[][]): Promise<Work> {
   const { workload, targets } = task
   const { network, T } = workload
   const batchOf = (rows: readonly number[]): [Tensor, Tensor] => {
-    const steps = network.perStep ? T! : 1
-    const classes = Float32Array.from(targets.subarray(rows[0]! * steps, (rows.at(-1)! + 1) * steps))
+    const classes = rows.flatMap(row =>
+      network.perStep ? [...targets.subarray(row * T!, (row + 1) * T!)] : [targets[row]!],
+    )
     const shape = network.perStep ? [rows.length, T!, 1] : [rows.length, 1]
-    return [inputsOf(tf, task, rows), tf.tensor(classes, shape, 'float32')]
+    return [inputsOf(tf, task, rows), tf.tensor(Float32Array.from(classes), shape, 'float32')]
   }
   const losses: number[] = []
   if (network.dropout === 0) {
@@ -172,7 +213,7 @@ async function prepareTraining(tf: TensorFlow, model: Layers, task: Task): Promi
       losses.push(await model.trainOnBatch(...batchOf(rows)))
     }
   }
-  const batches = batchesOf(workload).map(batchOf)
+  const batches = chosen.map(batchOf)
   return {
     check: network.dropout === 0 ? { kind: 'losses', values: losses } : { kind: 'none', values: [] },
     round: () =>
@@ -183,15 +224,20 @@ async function prepareTraining(tf: TensorFlow, model: Layers, task: Task): Promi
 }
 
 /** The outputs of a batch as numbers: a backend that works lazily has done its work then. */
-async function predict(model: Layers, inputs: Tensor): Promise<Float32Array> {
+async function predict(model: Model, inputs: Tensor): Promise<Float32Array> {
   const output = model.predictOnBatch(inputs)
   const values = await output.data()
   output.dispose()
   return values
 }
 
-async function preparePredictions(tf: TensorFlow, model: Layers, task: Task): Promise<Work> {
-  const batches = batchesOf(task.workload).map(rows => inputsOf(tf, task, rows))
+async function preparePredictions(
+  tf: TensorFlow,
+  model: Model,
+  task: Task,
+  chosen: number[][],
+): Promise<Work> {
+  const batches = chosen.map(rows => inputsOf(tf, task, rows))
   return {
     check: outputsOf(await predict(model, batches[0]!), task),
     round: () =>
@@ -201,11 +247,11 @@ async function preparePredictions(tf: TensorFlow, model: Layers, task: Task): Pr
   }
 }
 
-async function prepareSteps(tf: TensorFlow, model: Layers, task: Task): Promise<Work> {
-  const { N, T, batches } = task.workload
-  const steps = Array.from({ length: batches }, (_, step) =>
+async function prepareSteps(tf: TensorFlow, model: Model, task: Task, chosen: number[][]): Promise<Work> {
+  const { N, T } = task.workload
+  const steps = chosen.map((streams, step) =>
     tf.tensor(
-      Float32Array.from({ length: N }, (_, stream) => task.inputs.values[stream * T! + step]!),
+      Float32Array.from(streams, stream => task.inputs.values[stream * T! + step]!),
       [N, 1],
       'float32',
     ),

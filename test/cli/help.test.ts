@@ -124,7 +124,9 @@ describe('the examples of the help', () => {
   })
 
   it('run as they stand, one after the other', async () => {
-    const lines = ['train', 'evaluate', 'predict', 'inspect', 'bench', 'doctor'].flatMap(command => EXAMPLES[command]!)
+    const lines = ['train', 'evaluate', 'predict', 'inspect', 'bench', 'doctor'].flatMap(
+      command => EXAMPLES[command]!,
+    )
     for (const line of lines) {
       const args = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(match => match[1] ?? match[2]!)
       const { code, err } = await cellstateProcess(args, { cwd: folder })
