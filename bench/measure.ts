@@ -69,7 +69,7 @@ interface Running {
 
 const WARM_UPS = 1
 
-/** Measures `contenders` at one workload: A B C A B C …, so that what slows the machine down slows all of them. */
+/** Measures `contenders` at one workload: A B C, B C A, C A B, …, so that what slows the machine down slows all of them. */
 export async function measure(
   workload: Workload,
   contenders: readonly Contender[],
@@ -101,7 +101,9 @@ export async function measure(
     }
     const differences = compareChecks(workload, running)
     for (let round = 0; round < WARM_UPS + count; round++) {
-      for (const contestant of running) {
+      // Everyone comes first in turn: what an engine leaves in the caches meets each of the others as often.
+      const first = round % Math.max(running.length, 1)
+      for (const contestant of [...running.slice(first), ...running.slice(0, first)]) {
         try {
           const { milliseconds, bytesAboveImport } = await contestant.engine.round()
           contestant.bytes = bytesAboveImport

@@ -174,24 +174,28 @@ function escaped(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;')
 }
 
-/** A Markdown table of two copies of cellstate: results come in pairs, base and head. */
+/**
+ * A Markdown table of two copies of cellstate: results come in pairs, base and head. The interval is that of the median of
+ * the ratios; where it holds 1, the copies are not to be told apart.
+ */
 export function comparison(results: readonly Result[]): string {
   const rows: string[] = []
   for (let i = 0; i + 1 < results.length; i += 2) {
     const [base, head] = [results[i]!, results[i + 1]!]
-    const { median, low, high, ofMedians } = head.ratio!
-    const clear = high < 1 ? 'faster' : low > 1 ? 'slower' : 'within the spread'
+    const { median, interval, ofMedians } = head.ratio!
+    const [low, high] = interval ?? [0, Number.POSITIVE_INFINITY]
+    const verdict = high < 1 ? 'faster' : low > 1 ? 'slower' : 'not to be told apart'
     rows.push(
       row([
         headingOf(head),
         `${digits(base.milliseconds)} ms`,
         `${digits(head.milliseconds)} ms`,
-        `**${median.toFixed(3)}** (${low.toFixed(3)}–${high.toFixed(3)})`,
+        `**${median.toFixed(3)}**${interval === null ? '' : ` (${low.toFixed(3)}–${high.toFixed(3)})`}`,
         ofMedians.toFixed(3),
-        clear,
+        verdict,
       ]),
     )
   }
-  const columns = ['', 'base', 'head', 'head / base, in pairs', 'of the medians', '']
+  const columns = ['', 'base', 'head', 'head / base, in pairs (95 %)', 'of the medians', '']
   return [row(columns), row(columns.map((_, i) => (i % 5 === 0 ? '---' : '---:'))), ...rows].join('\n')
 }

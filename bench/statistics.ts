@@ -35,8 +35,31 @@ export function summary(values: readonly number[]): Summary {
   }
 }
 
+/**
+ * Two of the values between which the median of what they are drawn from lies with a probability of 95 % or a little more,
+ * however it is distributed; below six values no two promise as much, and `undefined` is returned.
+ */
+export function medianInterval(values: readonly number[]): [number, number] | undefined {
+  const n = values.length
+  // The chance that at most `rank` of n fair coins show heads.
+  let chance = 0.5 ** n
+  let term = chance
+  let rank = 0
+  if (2 * chance > 0.05) return undefined
+  for (;;) {
+    term *= (n - rank) / (rank + 1)
+    if (2 * (chance + term) > 0.05) break
+    chance += term
+    rank++
+  }
+  const sorted = [...values].sort((a, b) => a - b)
+  return [sorted[rank]!, sorted[n - 1 - rank]!]
+}
+
 /** How much slower something is than a base that took turns with it. */
 export interface Ratio extends Summary {
+  /** Where the median lies with 95 %; `null` with fewer than six rounds. */
+  interval: [number, number] | null
   /** The ratio of the medians, which neighbours in time do not pair. */
   ofMedians: number
 }
@@ -50,8 +73,10 @@ export function pairedRatio(times: readonly number[], base: readonly number[]): 
   if (times.length !== base.length) {
     throw new RangeError(`times has ${times.length} rounds, expected ${base.length}`)
   }
+  const ratios = times.map((time, round) => time / base[round]!)
   return {
-    ...summary(times.map((time, round) => time / base[round]!)),
+    ...summary(ratios),
+    interval: medianInterval(ratios) ?? null,
     ofMedians: median(times) / median(base),
   }
 }

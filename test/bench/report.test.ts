@@ -45,7 +45,7 @@ const other: Result = {
   spread: [58, 64],
   tokensPerSecond: 68_267,
   bytesAboveImport: null,
-  ratio: { median: 1.5, low: 1.45, high: 1.6, least: 1.4, ofMedians: 1.5 },
+  ratio: { median: 1.5, low: 1.45, high: 1.6, least: 1.4, interval: [1.4, 1.7], ofMedians: 1.5 },
   note: 'a note',
 }
 const failure = { engine: 'keras', variant: 'default', workload: 'reviews', mode: 'train', T: 128, N: 32 }
@@ -85,7 +85,14 @@ describe('the report of a benchmark', () => {
     const head = {
       ...own,
       milliseconds: 36,
-      ratio: { median: 0.9, low: 0.88, high: 0.95, least: 0.8, ofMedians: 0.9 },
+      ratio: {
+        median: 0.9,
+        low: 0.88,
+        high: 0.95,
+        least: 0.8,
+        interval: [0.88, 0.95] as [number, number],
+        ofMedians: 0.9,
+      },
     }
     expect(comparison([own, head])).toContain(
       '| reviews train, T=128, N=32 | 40.0 ms | 36.0 ms | **0.900** (0.880–0.950) | 0.900 | faster |',
