@@ -2,7 +2,8 @@
 without which Keras compiles no LSTM; for ragged workloads `longest`, padded to the longest of all.
 
 Sequences are padded behind and masked: ids are raised by one, and the embedding masks 0. Batches of ragged workloads are
-sorted by length inside pools.
+sorted by length inside pools. The gradient of the embedding is summed over equal ids before Adam: where it comes as rows,
+Keras 3.15 adds the squares of the rows instead of squaring their sum, and takes other steps than all others here.
 """
 import os
 
@@ -15,10 +16,14 @@ EPSILON = 6e-10
 
 
 def load():
-    global keras, np
+    global keras, np, Adam
     import keras
     import numpy as np
     import tensorflow as tf
+
+    class Adam(keras.optimizers.Adam):
+        def update_step(self, gradient, variable, learning_rate):
+            super().update_step(tf.convert_to_tensor(gradient), variable, learning_rate)
 
     tf.config.threading.set_intra_op_parallelism_threads(int(os.environ["TF_NUM_INTRAOP_THREADS"]))
     tf.config.threading.set_inter_op_parallelism_threads(int(os.environ["TF_NUM_INTEROP_THREADS"]))
@@ -62,7 +67,7 @@ def network(task, jit):
     dense.set_weights([weights["dense.kernel"], weights["dense.bias"]])
     model.compile(
         loss="sparse_categorical_crossentropy",
-        optimizer=keras.optimizers.Adam(1e-3, epsilon=EPSILON),
+        optimizer=Adam(1e-3, epsilon=EPSILON),
         jit_compile=True if jit else "auto",
     )
     return model

@@ -55,6 +55,7 @@ interface TensorFlow {
 /** Batches of a round, or steps of streams: the time of a whole round is reckoned from them. */
 const MOST_BATCHES = 4
 const MOST_STEPS = 20
+const MOST_TOKENS_IN_JAVASCRIPT = 1024
 
 serve(async () => {
   const requirePeer = createRequire(path.join(PEERS, 'package.json'))
@@ -64,21 +65,31 @@ serve(async () => {
 })
 
 async function prepare(tf: TensorFlow, task: Task, backend: string): Promise<Prepared> {
+  const { workload, tokens } = task
+  if (
+    backend === 'cpu' &&
+    workload.mode === 'train' &&
+    tokens / workload.batches > MOST_TOKENS_IN_JAVASCRIPT
+  ) {
+    throw new Error('in plain JavaScript a step takes more than half a minute')
+  }
   await tf.setBackend(backend)
   await tf.ready()
   if (backend === 'wasm') patch(tf)
   const model = modelOf(tf, task)
-  const { mode, T } = task.workload
+  const { mode, T } = workload
   const computed = (batches: readonly (readonly number[])[]): number =>
     batches.reduce((sum, rows) => sum + rows.length * (mode === 'step' ? 1 : longest(task, rows)), 0)
   const all = batchesOfRound(task)
-  const most = mode === 'step' ? MOST_STEPS : MOST_BATCHES
+  const most = mode === 'step' ? MOST_STEPS : backend === 'cpu' ? 1 : MOST_BATCHES
   const done = all.length <= most ? all : T === null ? spread(all, most) : all.slice(0, most)
   const factor = computed(all) / computed(done)
   const work = { train: prepareTraining, predict: preparePredictions, step: prepareSteps }[mode]
   const { check, round } = await work(tf, model, task, done)
   const notes = [
-    ...(backend === 'wasm' && mode === 'train' ? ['the gradient of the embedding is patched in'] : []),
+    ...(backend === 'wasm' && mode === 'train' && workload.network.vocabulary > 0
+      ? ['the gradient of the embedding is patched in']
+      : []),
     ...(factor > 1 ? [`reckoned from ${done.length} of ${all.length} batches`] : []),
   ]
   return {
@@ -139,12 +150,15 @@ function modelOf(tf: TensorFlow, { workload, weights }: Task): Model {
   const { embeddingDropout, dropout, recurrentDropout } = network
   const stateful = mode === 'step'
   const masked = T === null
-  const table = tf.layers.embedding({
-    inputDim: vocabulary + Number(masked),
-    outputDim: inputs,
-    maskZero: masked,
-    ...(stateful ? { batchInputShape: [N, 1] } : { inputShape: [T] }),
-  })
+  const table =
+    vocabulary > 0
+      ? tf.layers.embedding({
+          inputDim: vocabulary + Number(masked),
+          outputDim: inputs,
+          maskZero: masked,
+          ...(stateful ? { batchInputShape: [N, 1] } : { inputShape: [T] }),
+        })
+      : undefined
   const recurrent = Array.from({ length: layers }, (_, layer) =>
     tf.layers.lstm({
       units,
@@ -157,14 +171,14 @@ function modelOf(tf: TensorFlow, { workload, weights }: Task): Model {
     }),
   )
   const dense = tf.layers.dense({ units: classes, activation: 'softmax' })
-  const first = vocabulary > 0 ? [table] : []
+  const first = table === undefined ? [] : [table]
   const between = embeddingDropout > 0 ? [tf.layers.spatialDropout1d({ rate: embeddingDropout })] : []
   const model = tf.sequential({ layers: [...first, ...between, ...recurrent, dense] })
   const tensor = (name: string): Tensor => {
     const { values, shape } = weights.get(name)!
     return tf.tensor(values, shape, 'float32')
   }
-  if (vocabulary > 0) {
+  if (table !== undefined) {
     const { values } = weights.get('embedding.embeddings')!
     const rows = new Float32Array(values.length + (masked ? inputs : 0))
     rows.set(values, rows.length - values.length)
