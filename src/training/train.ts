@@ -125,8 +125,10 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
     'seed',
     'signal',
   ])
-  const { callbacks = [] } = options
-  if (!Array.isArray(callbacks)) throw argumentTypeError('options.callbacks', 'an array', callbacks)
+  const { callbacks: given = [] } = options
+  if (!Array.isArray(given)) throw argumentTypeError('options.callbacks', 'an array', given)
+  // Read once: an array of the caller may give something else the next time.
+  const callbacks: readonly Callback[] = Array.from(given)
   for (const [i, callback] of callbacks.entries()) {
     if (typeof callback !== 'object' || callback === null) {
       throw argumentTypeError(`options.callbacks[${i}]`, 'an object with hooks', callback)
@@ -147,7 +149,7 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
     lengthPool: checkInteger('options.lengthPool', options.lengthPool ?? 1, 1, MOST_EXAMPLES),
     validation: options.validation,
     metrics: checkMetrics('options.metrics', options.metrics),
-    callbacks: [...callbacks],
+    callbacks,
     seed: checkSeed('options.seed', options.seed ?? model.seed),
     signal: checkSignal('options.signal', options.signal),
   })
