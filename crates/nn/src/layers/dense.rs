@@ -241,7 +241,7 @@ impl Linear {
             add_rows(pass, units, inputs, &self.dweights, &mut gradients[kernel.range()]);
         }
         if let Some(sums) = sums {
-            column_sums(pass, dy, rows, sums);
+            product::column_sums(pass.context, dy, rows, stride, sums);
         }
         if let Some(bias) = bias {
             gradients[bias.range()].iter_mut().zip(&self.dbias[..]).for_each(|(to, x)| *to += x);
@@ -322,13 +322,6 @@ impl Weights {
             }
         })
     }
-}
-
-/// `out[c] = Σ x[row, c]`, over `rows` rows of as many columns as `out` has, padding included.
-pub(super) fn column_sums(pass: &Pass<'_>, x: &[f32], rows: usize, out: &mut [f32]) {
-    let columns = out.len();
-    let none = Rows { data: x, stride: columns, index: None };
-    product::transposed(pass.context, none, 0, (x, columns), rows, columns, &mut [], Some(out));
 }
 
 /// Adds `rows` padded rows of `columns` numbers to the rows of a parameter.

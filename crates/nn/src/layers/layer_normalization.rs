@@ -1,7 +1,6 @@
 //! γ·(x − μ) / √(σ² + ε) + β over the features of every row (Ba et al., 2016).
 
 use super::build::{Building, Planner, Shape};
-use super::dense::column_sums;
 use super::{Activation, Gradient, Layer, Pass};
 use crate::config::{Initializer, LayerNormalizationConfig, Named};
 use crate::initializers::{Draw, Fans};
@@ -107,7 +106,7 @@ impl Layer for LayerNormalization {
             gradients[gamma.range()].iter_mut().zip(&self.sums[..]).for_each(|(to, x)| *to += x);
         }
         if let Some(beta) = self.beta.as_ref().filter(|beta| beta.trainable) {
-            column_sums(pass, &dy.data, rows, &mut self.sums);
+            product::column_sums(pass.context, &dy.data, rows, stride, &mut self.sums);
             gradients[beta.range()].iter_mut().zip(&self.sums[..]).for_each(|(to, x)| *to += x);
         }
         if let Some(dx) = dx {
