@@ -25,6 +25,8 @@ pub(crate) struct Residual {
     /// Of the outputs of the layer inside.
     activity_regularizer: Option<Regularizer>,
     out: Activation,
+    /// The gradient of the outputs of the layer inside.
+    through: Gradient,
 }
 
 impl Residual {
@@ -33,6 +35,7 @@ impl Residual {
             inner: build_layer(&config.layer, &building.within("layer")),
             activity_regularizer: config.layer.activity_regularizer(),
             out: Activation::default(),
+            through: Gradient::default(),
         }
     }
 }
@@ -55,13 +58,13 @@ impl Layer for Residual {
         mut dx: Option<&mut Gradient>,
         gradients: &mut [f32],
     ) -> Result<(), Error> {
-        let mut through = Gradient { per_token: false, ..Gradient::default() };
+        let through = &mut self.through;
         through.data.resize(dy.data.len())?;
         through.data.copy_from_slice(&dy.data);
         if let Some(regularizer) = self.activity_regularizer.filter(|_| !pass.flow) {
             add_activity_gradient(regularizer, &self.out.data, pass.whole.sequences, &mut through.data);
         }
-        self.inner.backward(pass, x, &self.out, &mut through, dx.as_deref_mut(), gradients)?;
+        self.inner.backward(pass, x, &self.out, through, dx.as_deref_mut(), gradients)?;
         if let Some(dx) = dx {
             elementwise::add(pass.context, &dy.data, &mut dx.data);
         }
@@ -69,7 +72,7 @@ impl Layer for Residual {
     }
 
     fn bytes(&self) -> usize {
-        self.inner.bytes() + self.out.data.bytes()
+        self.inner.bytes() + self.out.data.bytes() + self.through.data.bytes()
     }
 
     fn penalty(&self, pass: &Pass<'_>) -> f64 {
