@@ -3,7 +3,7 @@
 use super::super::{
     initial_gradient, run, BackProduct, Epilogue, HiddenGradient, Left, Place, Rows, Scratch, Steps, Sums,
 };
-use super::{clip, layout, Cell, Normalization, Options};
+use super::{clip, layout, options, Cell, Normalization, Options};
 use crate::activation::Activation;
 use crate::context::Context;
 use crate::normalization;
@@ -146,11 +146,7 @@ impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN
 
     #[inline(always)]
     fn options(&self) -> Options {
-        if PLAIN {
-            Options::default()
-        } else {
-            Options { coupled: COUPLED, ..self.0.cell.options }
-        }
+        options::<COUPLED, PLAIN>(&self.0.cell)
     }
 
     /// The gradient of h₋₁ from the gates of a step; `first` is the packed position of row 0 there.

@@ -3,7 +3,7 @@
 use super::super::{
     activate, run, Epilogue, GateProduct, Initial, InputProduct, Left, MaskedState, Place, Rows, Scratch, Steps, Sums,
 };
-use super::{clip, layout, Cell, Normalization, Options, EPSILON};
+use super::{clip, layout, options, Cell, Normalization, Options, EPSILON};
 use crate::context::Context;
 use crate::normalization;
 use crate::panels::{GateLayout, Panels};
@@ -115,11 +115,7 @@ impl<const COUPLED: bool, const PLAIN: bool> ForwardCell<'_, '_, COUPLED, PLAIN>
 
     #[inline(always)]
     fn options(&self) -> Options {
-        if PLAIN {
-            Options::default()
-        } else {
-            Options { coupled: COUPLED, ..self.0.cell.options }
-        }
+        options::<COUPLED, PLAIN>(&self.0.cell)
     }
 
     /// Gates and c of a vector of units; returns o and c before zoneout.

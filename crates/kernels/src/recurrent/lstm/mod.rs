@@ -152,6 +152,16 @@ fn layout<const PLAIN: bool>(cell: &Cell<'_>) -> GateLayout {
     }
 }
 
+/// What a cell computes, as far as it is known a constant.
+#[inline(always)]
+fn options<const COUPLED: bool, const PLAIN: bool>(cell: &Cell<'_>) -> Options {
+    if PLAIN {
+        Options::default()
+    } else {
+        Options { coupled: COUPLED, ..cell.options }
+    }
+}
+
 /// ±`limit`.
 #[inline(always)]
 fn clip<S: Simd>(s: S, x: S::F32, limit: f32) -> S::F32 {
