@@ -149,4 +149,5 @@ export declare function permutation(seed: number, step: number, n: number): Uint
 export declare function learningRate(schedule: string, step: number, steps: number): number
 export declare function simdLevels(): Array<string>
 export declare function availableThreads(): number
+export declare function availableThreadsReason(): string
 export declare function multiplyAddPeak(simd: string, threads: number): Promise<number>

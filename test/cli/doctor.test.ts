@@ -79,6 +79,7 @@ describe('cellstate doctor', () => {
       threads: {
         inUse: native().availableThreads(),
         available: native().availableThreads(),
+        reason: native().availableThreadsReason(),
         logical: expect.any(Number),
         allowed: expect.any(Number),
       },

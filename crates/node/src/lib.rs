@@ -40,7 +40,13 @@ pub fn simd_levels() -> Vec<String> {
 /// Threads that a computation should use: physical cores within affinity and CPU quota.
 #[napi(catch_unwind)]
 pub fn available_threads() -> u32 {
-    threads::available() as u32
+    threads::available().threads as u32
+}
+
+/// What limits [`available_threads`].
+#[napi(catch_unwind)]
+pub fn available_threads_reason() -> String {
+    threads::available().reason.clone()
 }
 
 /// Operations a second (two a fused multiply-add) that the processor reaches at best at a level that it has.

@@ -34,7 +34,8 @@ export interface Diagnosis {
   libc: string | null
   addon: { path: string; bytes: number; sha256: string; version: string | null } | null
   simd: { levels: string[]; inUse: string | null } | null
-  threads: { inUse: number | null; available: number | null } & Processors
+  /** `reason`: what limits those that are available. */
+  threads: { inUse: number | null; available: number | null; reason: string | null } & Processors
   memory: Memory
   /** Variables that change what the package does. */
   environment: Record<string, string>
@@ -99,6 +100,7 @@ async function diagnose(folder: string, environment: NodeJS.ProcessEnv): Promise
     threads: {
       inUse: selfTest.threads ?? null,
       available: selfTest.loaded?.availableThreads ?? null,
+      reason: selfTest.loaded?.reason ?? null,
       ...cpus,
     },
     memory: ram,
@@ -208,14 +210,17 @@ function checkThreads(
   if (mistake !== undefined) {
     return { name, status: 'fault', text: mistake, fix: withVariable('CELLSTATE_THREADS', undefined) }
   }
-  const why = [
-    ...(physical === null ? [] : [`${physical} physical cores`]),
+  const facts = [
+    ...(physical === null ? [] : [`${physical} physical core${physical === 1 ? '' : 's'}`]),
     `${allowed} of ${logical} logical processors allowed`,
-    quota === null ? 'no quota' : `a quota of ${Number(quota.toFixed(2))}`,
-  ].join(', ')
-  if (threads === undefined) return { name, status: 'warning', text: `not known without the addon; ${why}` }
+    quota === null ? 'no quota' : `a quota of ${Number(quota.toFixed(2))} processors`,
+  ]
+  if (threads === undefined)
+    return { name, status: 'warning', text: `not known without the addon; ${facts.join(', ')}` }
   const variable = environment.CELLSTATE_THREADS
-  const text = `${threads} in use${variable ? ` by CELLSTATE_THREADS=${variable}` : ''}; ${why}`
+  const reason = variable ? undefined : loaded?.reason
+  const origin = reason === undefined ? ` by CELLSTATE_THREADS=${variable}` : `: ${reason}`
+  const text = `${threads} in use${origin}; ${facts.filter(fact => !reason?.includes(fact)).join(', ')}`
   const most = loaded?.availableThreads ?? allowed
   return threads > most
     ? { name, status: 'warning', text: `${text}; more than ${most} make it slower` }

@@ -6,7 +6,8 @@ import type { Stage } from './self-test.js'
 /** What came of a self-test. */
 export interface SelfTest {
   found: { path: string; packageVersion: string | null } | undefined
-  loaded: { levels: string[]; availableThreads: number } | undefined
+  /** `reason`: what limits the threads that are available. */
+  loaded: { levels: string[]; availableThreads: number; reason: string } | undefined
   failure: { message: string; fix: string | undefined } | undefined
   /** Messages on variables of the environment. */
   wrong: string[]
@@ -76,7 +77,11 @@ function collect(out: string, end: string): SelfTest {
         }
         break
       case 'loaded':
-        result.loaded = { levels: stage.levels, availableThreads: stage.availableThreads }
+        result.loaded = {
+          levels: stage.levels,
+          availableThreads: stage.availableThreads,
+          reason: stage.reason,
+        }
         break
       case 'threads':
         result.threads = stage.threads

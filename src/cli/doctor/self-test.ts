@@ -20,7 +20,7 @@ import { errorJson } from '../options.js'
 export type Stage =
   | { stage: 'found'; path: string; packageVersion: string | null }
   | { stage: 'failed'; error: Record<string, unknown> }
-  | { stage: 'loaded'; levels: string[]; availableThreads: number }
+  | { stage: 'loaded'; levels: string[]; availableThreads: number; reason: string }
   | { stage: 'threads'; threads: number }
   | { stage: 'simd'; simd: string }
   | { stage: 'wrong-variable'; message: string }
@@ -96,7 +96,8 @@ async function main(): Promise<void> {
   let levels: string[]
   try {
     levels = native().simdLevels()
-    tell({ stage: 'loaded', levels, availableThreads: native().availableThreads() })
+    const [availableThreads, reason] = [native().availableThreads(), native().availableThreadsReason()]
+    tell({ stage: 'loaded', levels, availableThreads, reason })
   } catch (error) {
     tell({ stage: 'failed', error: errorJson(error) })
     return
