@@ -150,4 +150,5 @@ export declare function learningRate(schedule: string, step: number, steps: numb
 export declare function simdLevels(): Array<string>
 export declare function availableThreads(): number
 export declare function availableThreadsReason(): string
+export declare function mostThreadsAtOnce(): number
 export declare function multiplyAddPeak(simd: string, threads: number): Promise<number>

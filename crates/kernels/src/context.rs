@@ -15,9 +15,11 @@ pub struct Context {
 const SMALLEST_PART: usize = if cfg!(test) { 500 } else { 500_000 };
 
 impl Context {
-    /// A context for `threads` threads, clamped to 1 to [`pool::MAX_THREADS`].
+    /// A context for `threads` threads, clamped to 1 to [`pool::MAX_THREADS`]; the process may use as many from now on.
     pub fn new(level: Level, threads: usize) -> Context {
-        Context { level, threads: threads.clamp(1, pool::MAX_THREADS) }
+        let threads = threads.clamp(1, pool::MAX_THREADS);
+        pool::raise(threads);
+        Context { level, threads }
     }
 
     /// The SIMD level.

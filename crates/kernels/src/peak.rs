@@ -5,6 +5,7 @@
 //!    than registers.
 //! 3. `x` goes to 1, so no number is ever denormal or infinite.
 
+use crate::context::Context;
 use crate::pool;
 use crate::simd::{Kernel, Level, Simd};
 use std::hint::black_box;
@@ -39,7 +40,7 @@ impl Kernel for Chains {
 /// Operations a second (two a multiply-add) that `threads` threads, at most [`pool::MAX_THREADS`], reach together at
 /// `level`. The scalar level has no peak of its own: the compiler makes vectors of its chains.
 pub fn multiply_adds(level: Level, threads: usize) -> f64 {
-    let threads = threads.clamp(1, pool::MAX_THREADS);
+    let threads = Context::new(level, threads).threads();
     let mut best: f64 = 0.0;
     for _ in 0..REGIONS {
         let begin = Instant::now();

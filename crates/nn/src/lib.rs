@@ -21,6 +21,7 @@ mod parameters;
 mod regularization;
 mod schedule;
 mod tf_idf;
+mod turn;
 
 pub use adam::AdamConfig;
 pub use batch::{Batch, Output, State, States, Targets};

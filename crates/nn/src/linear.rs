@@ -11,7 +11,8 @@
 use crate::error::{Error, Problem};
 use crate::lbfgs::{minimize, zeros, Outcome, Stop};
 use crate::tf_idf::{Rows, Texts, TfIdf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::turn::look_up;
+use std::sync::atomic::AtomicBool;
 
 /// Most weights; L-BFGS needs 25 numbers for each, 420 MB in all.
 const MOST_WEIGHTS: usize = 1 << 21;
@@ -155,8 +156,8 @@ impl Objective<'_> {
         let mut loss = 0.0;
         gradient.fill(0.0);
         for (index, &target) in self.targets.iter().enumerate() {
-            if index % 1024 == 0 && self.cancel.load(Ordering::Relaxed) {
-                return Err(Error::Aborted);
+            if index % 1024 == 0 {
+                look_up(self.cancel)?;
             }
             scores_of(self.rows, index, weights, &mut scores);
             loss += if outputs == 1 { logistic(&mut scores[0], target) } else { softmax(&mut scores, target) };

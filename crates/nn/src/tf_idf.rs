@@ -5,8 +5,9 @@
 //! neighbours; the words come as numbers.
 
 use crate::error::Error;
+use crate::turn::look_up;
 use cellstate_kernels::OutOfMemory;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// Labelled texts, one after the other.
 #[derive(Debug, Clone, Default)]
@@ -128,8 +129,8 @@ impl TfIdf {
         let mut rows = Rows::default();
         let mut terms: Vec<u32> = Vec::new();
         for text in texts.iter().flat_map(Texts::iter) {
-            if rows.len() % 1024 == 0 && cancel.load(Ordering::Relaxed) {
-                return Err(Error::Aborted);
+            if rows.len() % 1024 == 0 {
+                look_up(cancel)?;
             }
             terms.clear();
             terms.extend(text.iter().filter(|&&word| word != 0));
@@ -177,9 +178,7 @@ fn distinct_pairs(texts: &[Texts], cancel: &AtomicBool) -> Result<Vec<u64>, Erro
     for text in texts.iter().flat_map(Texts::iter) {
         pairs.extend(text.windows(2).filter_map(|two| pair(two[0], two[1])));
     }
-    if cancel.load(Ordering::Relaxed) {
-        return Err(Error::Aborted);
-    }
+    look_up(cancel)?;
     pairs.sort_unstable();
     pairs.dedup();
     Ok(pairs)

@@ -3,8 +3,9 @@
 //! While a job runs, a cleanup hook of its environment stands by: when a worker is terminated or the
 //! process exits, the hook cancels the job and waits for it, so no thread outlives what it needs.
 
+use crate::executor::{self, Kind, Task};
+use crate::explain;
 use crate::failure::Failure;
-use crate::{executor, explain};
 use napi::bindgen_prelude::*;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +42,7 @@ type Work<T> = Box<dyn FnOnce(&AtomicBool) -> std::result::Result<T, Failure> + 
 /// Runs `work` on a thread of its own; `settle` turns its result into a value on the JavaScript thread.
 pub(crate) fn run<'env, T, R>(
     env: &'env Env,
+    kind: Kind,
     work: impl FnOnce(&AtomicBool) -> std::result::Result<T, Failure> + Send + 'static,
     settle: impl FnOnce(Env, T) -> Result<R> + Send + 'static,
 ) -> Result<Object<'env>>
@@ -48,7 +50,8 @@ where
     T: Send + 'static,
     R: ToNapiValue + 'static,
 {
-    run_on(env, Arc::default(), Box::new(work), settle, executor::spawn)
+    let submit = move |task| executor::submit(kind, task, Box::new(|| ()));
+    run_on(env, Arc::default(), Box::new(work), settle, submit)
 }
 
 /// As [`run`], with a flag that cancels, and `submit` choosing where the task goes.
@@ -57,7 +60,7 @@ pub(crate) fn run_on<'env, T, R>(
     cancel: Arc<AtomicBool>,
     work: Work<T>,
     settle: impl FnOnce(Env, T) -> Result<R> + Send + 'static,
-    submit: impl FnOnce(Box<dyn FnOnce() + Send>) -> std::result::Result<(), Box<dyn FnOnce() + Send>>,
+    submit: impl FnOnce(Task),
 ) -> Result<Object<'env>>
 where
     T: Send + 'static,
@@ -83,10 +86,7 @@ where
         });
         job.finish();
     });
-    if let Err(task) = submit(task) {
-        // No thread can be had: the caller's own is better than a promise that never settles.
-        task();
-    }
+    submit(task);
     Ok(promise)
 }
 

@@ -12,8 +12,10 @@ pub mod model;
 mod session;
 mod threads;
 
+use executor::Kind;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
+use std::sync::atomic::AtomicBool;
 
 /// A seeded permutation of `0..n`; `step` tells permutations of one seed apart.
 #[napi(catch_unwind)]
@@ -49,11 +51,18 @@ pub fn available_threads_reason() -> String {
     threads::available().reason.clone()
 }
 
+/// The most threads that ever computed at once.
+#[napi(catch_unwind)]
+pub fn most_threads_at_once() -> u32 {
+    cellstate_kernels::pool::most_at_once() as u32
+}
+
 /// Operations a second (two a fused multiply-add) that the processor reaches at best at a level that it has.
 #[napi(ts_return_type = "Promise<number>")]
 pub fn multiply_add_peak<'env>(env: &'env Env, simd: String, threads: u32) -> Result<Object<'env>> {
     let level = cellstate_kernels::Level::named(&simd).unwrap_or_else(cellstate_kernels::Level::best);
-    job::run(env, move |_| Ok(cellstate_kernels::peak::multiply_adds(level, threads as usize)), |_, rate| Ok(rate))
+    let work = move |_: &AtomicBool| Ok(cellstate_kernels::peak::multiply_adds(level, threads as usize));
+    job::run(env, Kind::Computes, work, |_, rate| Ok(rate))
 }
 
 /// Whether a file can be written at `path`; rejects with the reason.
@@ -61,6 +70,7 @@ pub fn multiply_add_peak<'env>(env: &'env Env, simd: String, threads: u32) -> Re
 pub fn check_writable<'env>(env: &'env Env, path: String) -> Result<Object<'env>> {
     job::run(
         env,
+        Kind::NeedsNoCore,
         move |_| {
             cellstate_formats::durable::check_writable(path.as_ref()).map_err(|error| explain::writing(error, None))
         },

@@ -1,6 +1,8 @@
 //! The linear baseline: texts come in parts, one promise fits and scores them.
 
-use crate::{executor, job};
+use crate::executor::{self, Kind};
+use crate::{job, threads};
+use cellstate_kernels::pool;
 use cellstate_nn::{Linear, LinearOptions, Texts};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
@@ -68,7 +70,9 @@ impl NativeLinear {
                 seconds: started.elapsed().as_secs_f64(),
             })
         };
-        job::run_on(env, self.cancel.clone(), Box::new(work), |_, report| Ok(report), executor::spawn)
+        pool::raise(threads::budget());
+        let submit = |task| executor::submit(Kind::Computes, task, Box::new(|| ()));
+        job::run_on(env, self.cancel.clone(), Box::new(work), |_, report| Ok(report), submit)
     }
 
     /// Lets the promise of `fit` reject soon.

@@ -1,10 +1,11 @@
 //! A model behind a queue: jobs on it run one after the other, in the order in which they came.
 
+use crate::executor::{self, Kind, Task};
 use crate::failure::Failure;
 use crate::session::NativeSession;
-use crate::{executor, explain, job};
+use crate::{explain, job, threads};
 use cellstate_formats::{digest, durable, Limits, ModelFile, Parameter, ReadOptions, FORMAT_VERSION};
-use cellstate_kernels::{Context, Level};
+use cellstate_kernels::{pool, Context, Level};
 use cellstate_nn::{
     AdamConfig, Batch, Config, LayerSummary, Loss, Model, Output, Session, State, States, StepOptions, Targets, View,
 };
@@ -194,11 +195,9 @@ impl From<Output> for NativeOutput {
     }
 }
 
-type Task = Box<dyn FnOnce() + Send>;
-
 #[derive(Default)]
 struct Queue {
-    tasks: VecDeque<Task>,
+    tasks: VecDeque<(Kind, Task)>,
     running: bool,
 }
 
@@ -210,35 +209,26 @@ struct Shared {
 }
 
 impl Shared {
-    fn submit(self: &Arc<Self>, task: Task) -> std::result::Result<(), Task> {
+    fn submit(self: &Arc<Self>, kind: Kind, task: Task) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.tasks.push_back(task);
-        if queue.running {
-            return Ok(());
+        queue.tasks.push_back((kind, task));
+        if !queue.running {
+            queue.running = true;
+            drop(queue);
+            self.next();
         }
-        queue.running = true;
-        drop(queue);
-        let shared = self.clone();
-        // Without a thread the queue is drained by the caller.
-        executor::spawn(Box::new(move || shared.drain())).or_else(|drain| {
-            drain();
-            Ok(())
-        })
     }
 
-    fn drain(&self) {
-        loop {
-            let task = {
-                let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-                match queue.tasks.pop_front() {
-                    Some(task) => task,
-                    None => {
-                        queue.running = false;
-                        return;
-                    }
-                }
-            };
-            task();
+    /// Has the next task run, and then the one after it: between two tasks, other models have their turn.
+    fn next(self: &Arc<Self>) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        match queue.tasks.pop_front() {
+            Some((kind, task)) => {
+                drop(queue);
+                let shared = self.clone();
+                executor::submit(kind, task, Box::new(move || shared.next()));
+            }
+            None => queue.running = false,
         }
     }
 }
@@ -276,6 +266,7 @@ fn context(threads: u32, simd: &str) -> std::result::Result<Context, Failure> {
             )
         })?
     };
+    pool::raise(threads::budget());
     Ok(Context::new(level, threads as usize))
 }
 
@@ -299,6 +290,16 @@ impl NativeModel {
         work: impl FnOnce(&mut Model, &AtomicBool) -> std::result::Result<T, Failure> + Send + 'static,
         settle: impl FnOnce(T) -> R + Send + 'static,
     ) -> Result<Object<'env>> {
+        self.enqueue_as(Kind::Computes, env, work, settle)
+    }
+
+    fn enqueue_as<'env, T: Send + 'static, R: ToNapiValue + 'static>(
+        &self,
+        kind: Kind,
+        env: &'env Env,
+        work: impl FnOnce(&mut Model, &AtomicBool) -> std::result::Result<T, Failure> + Send + 'static,
+        settle: impl FnOnce(T) -> R + Send + 'static,
+    ) -> Result<Object<'env>> {
         let shared = self.shared.clone();
         let work = move |cancel: &AtomicBool| {
             let mut model = shared.model.lock().unwrap_or_else(PoisonError::into_inner);
@@ -318,7 +319,7 @@ impl NativeModel {
                 }
                 Ok(settle(value))
             },
-            move |task| shared.submit(task),
+            move |task| shared.submit(kind, task),
         )
     }
 }
@@ -348,9 +349,7 @@ impl NativeModel {
                 model.set_values(&given, true).expect("the caller checked names and lengths");
             }
         });
-        if let Err(initialize) = model.shared.submit(initialize) {
-            initialize();
-        }
+        model.shared.submit(Kind::Computes, initialize);
         Ok(model)
     }
 
@@ -620,7 +619,8 @@ impl NativeModel {
         documents: HashMap<String, String>,
         created_by: String,
     ) -> Result<Object<'env>> {
-        self.enqueue(
+        self.enqueue_as(
+            Kind::NeedsNoCore,
             env,
             move |model, _| {
                 let file = ModelFile {
@@ -651,9 +651,7 @@ impl NativeModel {
     pub fn dispose(&self) {
         let shared = self.shared.clone();
         let free = Box::new(move || drop(shared.model.lock().unwrap_or_else(PoisonError::into_inner).take()));
-        if let Err(free) = self.shared.submit(free) {
-            free();
-        }
+        self.shared.submit(Kind::NeedsNoCore, free);
     }
 }
 
@@ -668,6 +666,7 @@ pub fn load_model_file<'env>(
 ) -> Result<Object<'env>> {
     job::run(
         env,
+        Kind::NeedsNoCore,
         move |_| {
             let limits = Limits::default();
             let reading = |error| explain::reading(error, &path);

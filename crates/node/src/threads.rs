@@ -1,5 +1,6 @@
 //! How many threads this process may well use: its physical cores, within affinity and CPU quota.
 
+use cellstate_kernels::pool::MAX_THREADS;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -29,6 +30,15 @@ pub(crate) fn available() -> &'static Available {
         let logical = std::thread::available_parallelism().map_or(1, usize::from);
         let read = |path: &Path| std::fs::read_to_string(path).ok();
         Limits { cores: cores(read).or_else(|| counted_cores(logical)), quota: quota(read), logical }.available()
+    })
+}
+
+/// Threads that all models of the process may use together, unless one asks for more.
+pub(crate) fn budget() -> usize {
+    static BUDGET: OnceLock<usize> = OnceLock::new();
+    *BUDGET.get_or_init(|| {
+        let variable = std::env::var("CELLSTATE_THREADS").ok().and_then(|text| text.parse().ok());
+        variable.filter(|threads| (1..=MAX_THREADS).contains(threads)).unwrap_or_else(|| available().threads)
     })
 }
 

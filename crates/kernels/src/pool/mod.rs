@@ -1,0 +1,227 @@
+//! The process-wide pool of compute threads.
+//!
+//! A region is one closure that several threads run; the calling thread is one of them. Which thread runs what, and how
+//! many there are, never changes a result.
+//!
+//! 1. Threads that compute hold permits, and there are as many permits as the [`raise`]d budget: a job waits its turn for
+//!    one ([`admit`]), a region takes more for the workers it calls, but only those that are free at once. So a lone
+//!    model has all cores, several models share them, and nobody waits for a permit while he holds one: no deadlock.
+//!    Between regions a long job gives way to those that wait.
+//! 2. A worker is called by a pointer in a slot of its own, on which it spins for a moment before it sleeps: a training
+//!    step opens regions microseconds apart. It does not spin where a thread that computes needs the core.
+//! 3. [`parallel`] does not wait for a worker that comes too late: it takes the pointer back.
+//! 4. A panic is carried to the caller, after all threads left the region.
+
+mod barrier;
+mod permits;
+
+pub use barrier::Barrier;
+pub use permits::{admit, give_way, most_at_once, raise, Permit};
+
+use permits::{Pool, HELD, POOL};
+use std::any::Any;
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+/// The most threads that a region may use.
+pub const MAX_THREADS: usize = 256;
+
+/// How long a thread spins before it sleeps: about what waking it takes.
+const LONGEST_SPIN: Duration = Duration::from_micros(50);
+/// Turns of spinning between two looks at the clock, less than 2 µs.
+const TURNS: u32 = 32;
+
+/// Runs `body(part)` once for every part below `parts`, on at most `parts` threads.
+///
+/// # Panics
+/// With the panic of a part, after no thread is inside any more; parts that no thread had begun are left out.
+pub fn parallel(parts: usize, body: &(dyn Fn(usize) + Sync)) {
+    POOL.parallel(parts, body);
+}
+
+/// Runs `body(part, granted, barrier)` for every part below `granted`, each on a thread of its own and all at the same
+/// time, so that they may wait for one another at the barrier. `granted` is at most `parts` and at least 1: as many
+/// threads as can be had without waiting. Every part has to call [`Barrier::wait`] equally often.
+///
+/// # Panics
+/// With the panic of a part, after no thread is inside any more. The other parts leave at their next barrier.
+pub fn together(parts: usize, body: &(dyn Fn(usize, usize, &Barrier) + Sync)) {
+    POOL.together(parts, body);
+}
+
+impl Pool {
+    fn parallel(&'static self, parts: usize, body: &(dyn Fn(usize) + Sync)) {
+        give_way();
+        let crew = if parts > 1 { self.call(parts - 1) } else { Crew::none(self) };
+        if crew.workers.is_empty() {
+            return (0..parts).for_each(body);
+        }
+        let next = AtomicUsize::new(0);
+        let take_parts = |_| loop {
+            let part = next.fetch_add(1, Ordering::Relaxed);
+            if part >= parts {
+                return;
+            }
+            body(part);
+        };
+        crew.run(true, &take_parts);
+    }
+
+    fn together(&'static self, parts: usize, body: &(dyn Fn(usize, usize, &Barrier) + Sync)) {
+        if parts == 0 {
+            return;
+        }
+        give_way();
+        let crew = if parts > 1 { self.call(parts - 1) } else { Crew::none(self) };
+        let granted = crew.workers.len() + 1;
+        let barrier = Barrier::new(self, granted);
+        crew.run(false, &|part| {
+            let _poison = barrier.poison_on_panic();
+            body(part, granted, &barrier);
+        });
+    }
+}
+
+/// What threads leave with when another part panicked.
+struct Poisoned;
+
+/// A closure that runs on several threads; it lives on the stack of its caller.
+struct Region<'a> {
+    body: &'a (dyn Fn(usize) + Sync),
+    caller: Thread,
+    /// Workers that were called and have not yet left.
+    inside: AtomicUsize,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+impl Region<'_> {
+    fn run(&self, seat: usize) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.body)(seat))) {
+            let mut first = lock(&self.panic);
+            if first.as_ref().is_none_or(|first| first.is::<Poisoned>()) {
+                *first = Some(panic);
+            }
+        }
+    }
+}
+
+/// A thread that waits for regions. Aligned, so that no two slots share a cache line, nor a pair of them.
+#[repr(align(128))]
+struct Worker {
+    /// The region that calls; the worker takes it out.
+    region: AtomicPtr<Region<'static>>,
+    seat: AtomicUsize,
+    thread: OnceLock<Thread>,
+}
+
+impl Worker {
+    /// Starts a thread; `None` if there can be none.
+    fn start(pool: &'static Pool, number: usize) -> Option<&'static Worker> {
+        let worker: &'static Worker = Box::leak(Box::new(Worker {
+            region: AtomicPtr::new(null_mut()),
+            seat: AtomicUsize::new(0),
+            thread: OnceLock::new(),
+        }));
+        let builder = std::thread::Builder::new().name(format!("cellstate-{number}"));
+        let handle = builder.spawn(move || worker.serve(pool)).ok()?;
+        worker.thread.get_or_init(|| handle.thread().clone());
+        Some(worker)
+    }
+
+    fn serve(&self, pool: &Pool) {
+        loop {
+            pool.spin_idle(|| !self.region.load(Ordering::Relaxed).is_null());
+            let mut region = self.region.swap(null_mut(), Ordering::Acquire);
+            while region.is_null() {
+                std::thread::park();
+                region = self.region.swap(null_mut(), Ordering::Acquire);
+            }
+            // SAFETY: the pointer was in the slot, so the caller counts this worker among those inside and waits for it.
+            let region = unsafe { &*region };
+            let caller = region.caller.clone();
+            region.run(self.seat.load(Ordering::Relaxed));
+            pool.computing.fetch_sub(1, Ordering::Relaxed);
+            // The last use of the region: the caller may return now.
+            if region.inside.fetch_sub(1, Ordering::AcqRel) == 1 {
+                caller.unpark();
+            }
+        }
+    }
+}
+
+/// Workers with a permit each, until it is dropped.
+struct Crew {
+    pool: &'static Pool,
+    workers: Vec<&'static Worker>,
+}
+
+impl Crew {
+    fn none(pool: &'static Pool) -> Crew {
+        Crew { pool, workers: Vec::new() }
+    }
+
+    /// Runs `body(seat)` on this thread, seat 0, and on the workers; with `recall`, not on those that come after this
+    /// thread is done.
+    fn run(self, recall: bool, body: &(dyn Fn(usize) + Sync)) {
+        let caller = std::thread::current();
+        let region = Region { body, caller, inside: AtomicUsize::new(self.workers.len()), panic: Mutex::new(None) };
+        let slot = (&raw const region).cast_mut().cast::<Region<'static>>();
+        for (index, worker) in self.workers.iter().enumerate() {
+            worker.seat.store(index + 1, Ordering::Relaxed);
+            worker.region.store(slot, Ordering::Release);
+            worker.thread.get().expect("set before the worker is known").unpark();
+        }
+        let held = HELD.take();
+        region.run(0);
+        HELD.set(held);
+        if recall {
+            for worker in &self.workers {
+                if worker.region.compare_exchange(slot, null_mut(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                    self.pool.computing.fetch_sub(1, Ordering::Relaxed);
+                    region.inside.fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+        }
+        spin(|| region.inside.load(Ordering::Acquire) == 0, || self.pool.crowded());
+        while region.inside.load(Ordering::Acquire) > 0 {
+            std::thread::park();
+        }
+        drop(self);
+        if let Some(panic) = region.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        if !self.workers.is_empty() {
+            self.pool.dismiss(&mut self.workers);
+        }
+    }
+}
+
+/// Spins until something is `done`, but not where it is `crowded`, and no longer than [`LONGEST_SPIN`].
+fn spin(done: impl Fn() -> bool, crowded: impl Fn() -> bool) {
+    let mut begin = None;
+    while !crowded() && begin.is_none_or(|begin: Instant| begin.elapsed() < LONGEST_SPIN) {
+        for _ in 0..TURNS {
+            if done() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        begin = begin.or_else(|| Some(Instant::now()));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
