@@ -25,7 +25,7 @@ export const VERSION = '0.1.0'
 export interface ComputeOptions {
   /**
    * How many threads compute. Default: the environment variable `CELLSTATE_THREADS`, else the physical cores this
-   * process may use. The results do not depend on it.
+   * process may use, or its CPU quota. All models of a process share them. The results do not depend on it.
    */
   threads?: number | undefined
   /**
