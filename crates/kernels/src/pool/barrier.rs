@@ -25,6 +25,8 @@ struct State {
     generation: AtomicUsize,
     poisoned: AtomicBool,
     sleepers: AtomicUsize,
+    /// How often a thread slept here.
+    sleeps: AtomicUsize,
     parties: usize,
     /// Whether there is a core for every party.
     spins: bool,
@@ -43,6 +45,7 @@ impl Barrier {
                 generation: AtomicUsize::new(0),
                 poisoned: AtomicBool::new(false),
                 sleepers: AtomicUsize::new(0),
+                sleeps: AtomicUsize::new(0),
                 parties,
                 spins: parties <= pool.cores(),
                 rest: AtomicUsize::new(0),
@@ -91,6 +94,7 @@ impl Barrier {
             let mut guard = lock(&state.sleep);
             // Counted before the last look: whoever ends the round after it sees a sleeper.
             state.sleepers.fetch_add(1, Ordering::SeqCst);
+            state.sleeps.fetch_add(1, Ordering::Relaxed);
             while !done() {
                 guard = state.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
             }
@@ -99,6 +103,12 @@ impl Barrier {
         if !over() {
             resume_unwind(Box::new(Poisoned));
         }
+    }
+
+    /// Whether threads often slept here although each could have a core: something else has it.
+    pub(super) fn was_slow(&self) -> bool {
+        let State { spins, sleeps, generation, .. } = &self.state;
+        *spins && sleeps.load(Ordering::Relaxed) > generation.load(Ordering::Relaxed) / 8
     }
 
     /// Sends the others away if this thread panics before the guard is dropped.

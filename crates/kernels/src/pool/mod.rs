@@ -16,7 +16,7 @@ mod barrier;
 mod permits;
 
 pub use barrier::Barrier;
-pub use permits::{admit, give_way, most_at_once, raise, Permit};
+pub use permits::{admit, cores, give_way, most_at_once, raise, Permit};
 
 use permits::{Pool, HELD, POOL};
 use std::any::Any;
@@ -45,7 +45,8 @@ pub fn parallel(parts: usize, body: &(dyn Fn(usize) + Sync)) {
 
 /// Runs `body(part, granted, barrier)` for every part below `granted`, each on a thread of its own and all at the same
 /// time, so that they may wait for one another at the barrier. `granted` is at most `parts` and at least 1: as many
-/// threads as can be had without waiting. Every part has to call [`Barrier::wait`] equally often.
+/// threads as can be had without waiting; for a while only 1 after others took the cores, so that threads slept at their
+/// barrier. Every part has to call [`Barrier::wait`] equally often.
 ///
 /// # Panics
 /// With the panic of a part, after no thread is inside any more. The other parts leave at their next barrier.
@@ -76,13 +77,17 @@ impl Pool {
             return;
         }
         give_way();
-        let crew = if parts > 1 { self.call(parts - 1) } else { Crew::none(self) };
+        let begin = Instant::now();
+        let crew = if parts > 1 && !self.is_apart(begin) { self.call(parts - 1) } else { Crew::none(self) };
         let granted = crew.workers.len() + 1;
         let barrier = Barrier::new(self, granted);
         crew.run(false, &|part| {
             let _poison = barrier.poison_on_panic();
             body(part, granted, &barrier);
         });
+        if granted > 1 && barrier.was_slow() {
+            self.stay_apart(begin);
+        }
     }
 }
 

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// How long a job computes before it lets others have a turn: much longer than it takes to change threads.
 const TURN: Duration = Duration::from_millis(5);
 
+/// After threads that met at a barrier lost time, they do not meet for so many times as long.
+const APART: u32 = 20;
+
 type Waiting = Box<dyn FnOnce(Permit) + Send>;
 
 pub(super) static POOL: Pool = Pool::new();
@@ -29,6 +32,8 @@ pub(super) struct Pool {
     /// Jobs in `state.waiting`.
     waiting: AtomicUsize,
     cores: OnceLock<usize>,
+    /// Until when no threads are to meet at a barrier.
+    apart: Mutex<Option<Instant>>,
 }
 
 struct State {
@@ -70,6 +75,11 @@ pub fn give_way() {
     }
 }
 
+/// Processors that this process may use.
+pub fn cores() -> usize {
+    POOL.cores()
+}
+
 /// The most permits that were ever in use at once.
 pub fn most_at_once() -> usize {
     POOL.most_at_once()
@@ -105,12 +115,24 @@ impl Pool {
             spinning: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             cores: OnceLock::new(),
+            apart: Mutex::new(None),
         }
     }
 
     /// Processors that this process may use.
     pub(super) fn cores(&self) -> usize {
         *self.cores.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// Whether threads should not meet at a barrier `now`.
+    pub(super) fn is_apart(&self, now: Instant) -> bool {
+        lock(&self.apart).is_some_and(|until| now < until)
+    }
+
+    /// Keeps threads from meeting at a barrier for a while, after they lost time there since `begin`.
+    pub(super) fn stay_apart(&self, begin: Instant) {
+        let now = Instant::now();
+        *lock(&self.apart) = Some(now + (now - begin) * APART);
     }
 
     /// Whether a thread that holds a permit should leave its core while it has nothing to do.

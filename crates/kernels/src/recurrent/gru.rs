@@ -11,7 +11,7 @@
 
 use super::{
     activate, initial_gradient, run, BackProduct, Epilogue, GateProduct, HiddenGradient, Initial, Left, MaskedState,
-    Place, Rows, Scratch, Steps, Sums,
+    Place, Rows, Scratch, Share, Steps, Sums,
 };
 use crate::activation::Activation;
 use crate::context::Context;
@@ -281,6 +281,10 @@ impl Epilogue for Candidate<'_, '_> {
 }
 
 impl Steps for ForwardPass<'_> {
+    fn splits_units(&self) -> bool {
+        self.cell.reset_after
+    }
+
     #[inline(always)]
     unsafe fn step<S: Simd>(&self, s: S, rows: &Rows, scratch: &mut Scratch) {
         let (layout, h) = (self.cell.layout, padded(self.cell.layout.units));
@@ -454,6 +458,10 @@ impl Epilogue for ResetGradient<'_, '_> {
 }
 
 impl Steps for BackwardPass<'_> {
+    fn splits_units(&self) -> bool {
+        self.cell.reset_after
+    }
+
     #[inline(always)]
     unsafe fn step<S: Simd>(&self, s: S, rows: &Rows, scratch: &mut Scratch) {
         let h = self.hidden.columns;
@@ -461,7 +469,7 @@ impl Steps for BackwardPass<'_> {
         unsafe {
             self.product(rows.after).run(s, rows, rows.going_on, scratch, self);
             for index in rows.going_on..rows.alive {
-                for unit in (0..h).step_by(BLOCK) {
+                for unit in rows.share.units(h) {
                     self.gates(s, rows.place(index), unit, None);
                 }
             }
@@ -475,10 +483,10 @@ impl Steps for BackwardPass<'_> {
     }
 
     #[inline(always)]
-    unsafe fn finish<S: Simd>(&self, s: S, packed: &Packed, part: (usize, usize), scratch: &mut Scratch) {
+    unsafe fn finish<S: Simd>(&self, s: S, packed: &Packed, share: Share, scratch: &mut Scratch) {
         if self.dh_initial.len() > 0 {
             // SAFETY: `backward` checked every length; this thread alone has these rows.
-            unsafe { initial_gradient(s, packed, part, &self.product(0), &self.hidden, &self.dh_initial, scratch) };
+            unsafe { initial_gradient(s, packed, share, &self.product(0), &self.hidden, &self.dh_initial, scratch) };
         }
     }
 }

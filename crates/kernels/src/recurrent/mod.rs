@@ -3,9 +3,9 @@
 //! 1. The input product does not depend on the state, so it was done for all steps at once (Appleyard
 //!    et al., 2016: "Optimizing Performance of Recurrent Neural Networks on GPUs"); the loop adds the
 //!    recurrent product to it, read in place or, where tokens share rows, through an index.
-//! 2. Rows are independent in time: thread i of n runs all steps of rows i, i + n, i + 2n, … without a
-//!    barrier, and the recurrent weights stay in its own second-level cache. At every step the rows
-//!    alive are spread evenly, whatever the lengths.
+//! 2. Threads share rows or units ([`split`]). Rows are independent in time: thread i of n runs all steps of
+//!    rows i, i + n, i + 2n, … without a barrier, and the recurrent weights stay in its own second-level
+//!    cache. At every step the rows alive are spread evenly, whatever the lengths.
 //! 3. A tile of up to six rows times one panel leaves its sums in a few cache lines, from which an
 //!    [`Epilogue`] computes gates and state: pre-activations never travel to memory.
 //! 4. Backward overwrites the saved gates with their gradients.
@@ -16,18 +16,18 @@
 pub mod gru;
 pub mod lstm;
 pub mod simple_rnn;
+mod split;
 #[cfg(test)]
 mod tests;
 
 use crate::activation::Activation;
-use crate::context::Context;
 use crate::packed::Packed;
 use crate::panels::{GateLayout, Panels, PANEL};
-use crate::pool;
 use crate::shared::Shared;
-use crate::simd::{Kernel, Simd};
+use crate::simd::Simd;
 use crate::tile::{self, LeftRows, ROWS};
 use crate::{padded, BLOCK, TAIL};
+use split::{run, Share};
 
 /// The most gates of a cell.
 const MAX_GATES: usize = 4;
@@ -139,22 +139,10 @@ impl Zoneout<'_> {
     }
 }
 
-/// Threads of a time loop: rows, and enough work for each.
-fn parts(context: &Context, packed: &Packed, weights: &Panels) -> usize {
-    context.parts(packed.sequences().max(1), packed.tokens() * weights.k() * weights.columns())
-}
-
-/// Rows of part `part` of `parts` among the first `alive` rows.
-#[inline(always)]
-fn mine(alive: usize, part: usize, parts: usize) -> usize {
-    (alive + parts - 1 - part) / parts
-}
-
-/// The rows of one thread at one step.
+/// The rows of one thread at one step, and its units.
 #[derive(Clone, Copy)]
 struct Rows {
-    part: usize,
-    parts: usize,
+    share: Share,
     /// Rows of this thread that are alive at this step.
     alive: usize,
     /// Those of them that are alive at the step after, too.
@@ -169,14 +157,13 @@ struct Rows {
 
 impl Rows {
     #[inline(always)]
-    fn at(packed: &Packed, step: usize, part: usize, parts: usize) -> Rows {
+    fn at(packed: &Packed, step: usize, share: Share) -> Rows {
         let sizes = packed.batch_sizes();
         let (n, now) = (packed.sequences(), packed.offsets()[step] as usize);
         Rows {
-            part,
-            parts,
-            alive: mine(sizes[step] as usize, part, parts),
-            going_on: sizes.get(step + 1).map_or(0, |&size| mine(size as usize, part, parts)),
+            share,
+            alive: share.rows(sizes[step] as usize),
+            going_on: sizes.get(step + 1).map_or(0, |&size| share.rows(size as usize)),
             now,
             after: packed.offsets()[step + 1] as usize,
             was: if step == 0 { 0 } else { n + packed.offsets()[step - 1] as usize },
@@ -187,7 +174,7 @@ impl Rows {
     /// Where row `index` of this thread is.
     #[inline(always)]
     fn place(&self, index: usize) -> Place {
-        let row = self.part + index * self.parts;
+        let row = self.share.row(index);
         Place { row, position: self.now + row, was: self.was + row, is: self.is + row }
     }
 }
@@ -305,8 +292,9 @@ impl GateProduct<'_> {
         let columns = layout.columns();
         let (blocks, apart) = (h / BLOCK, !layout.interleaved);
         let span = if apart { MAX_GATES } else { (MAX_GATES / layout.gates).max(1) };
-        for first_block in (0..blocks).step_by(span) {
-            let count = span.min(blocks - first_block);
+        let (begin, end) = rows.share.blocks(blocks);
+        for first_block in (begin..end).step_by(span) {
+            let count = span.min(end - first_block);
             for (first, tile_rows) in tile::tiles(rows.alive) {
                 let place = rows.place(first);
                 let products = if apart { gates.1 } else { 1 };
@@ -323,14 +311,14 @@ impl GateProduct<'_> {
                             Initial::Zero => [tile::ZEROS.as_ptr(); ROWS],
                             Initial::Row(row) => [row.as_ptr().add(column); ROWS],
                             Initial::Input(input, gates) => {
-                                input.rows(gates, (place.position, rows.parts, tile_rows), columns, column)
+                                input.rows(gates, (place.position, rows.share.row_step(), tile_rows), columns, column)
                             }
                         };
                         tile::multiply(
                             s,
                             tile_rows,
                             k,
-                            left.rows(place.row, rows.parts, gate * left.gate),
+                            left.rows(place.row, rows.share.row_step(), gate * left.gate),
                             weights.strips_at(column).as_ptr(),
                             weights.strip(),
                             width,
@@ -379,8 +367,9 @@ impl BackProduct<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd, E: Epilogue>(&self, s: S, rows: &Rows, count: usize, scratch: &mut Scratch, epilogue: &E) {
         let BackProduct { weights, left, pieces, length } = *self;
-        for column in (0..weights.columns()).step_by(PANEL) {
-            let width = PANEL.min(weights.columns() - column);
+        let (begin, end) = rows.share.blocks(weights.columns() / BLOCK);
+        for column in (begin * BLOCK..end * BLOCK).step_by(PANEL) {
+            let width = PANEL.min(end * BLOCK - column);
             for (first, tile_rows) in tile::tiles(count) {
                 for piece in 0..pieces.1 {
                     let k = (pieces.0 + piece) * length;
@@ -390,7 +379,7 @@ impl BackProduct<'_> {
                             s,
                             tile_rows,
                             length,
-                            left.rows(rows.place(first).row, rows.parts, k),
+                            left.rows(rows.place(first).row, rows.share.row_step(), k),
                             weights.strips_at(column).as_ptr().add(k * BLOCK),
                             weights.strip(),
                             width,
@@ -555,67 +544,42 @@ impl Epilogue for InitialGradient<'_, '_> {
 unsafe fn initial_gradient<S: Simd>(
     s: S,
     packed: &Packed,
-    (part, parts): (usize, usize),
+    share: Share,
     product: &BackProduct<'_>,
     hidden: &HiddenGradient<'_>,
     out: &Shared<'_, f32>,
     scratch: &mut Scratch,
 ) {
-    let started = packed.batch_sizes().first().map_or(0, |&size| mine(size as usize, part, parts));
-    let rows = Rows { part, parts, alive: started, going_on: started, now: 0, after: 0, was: 0, is: 0 };
+    let started = packed.batch_sizes().first().map_or(0, |&size| share.rows(size as usize));
+    let rows = Rows { share, alive: started, going_on: started, now: 0, after: 0, was: 0, is: 0 };
     // SAFETY: the caller's promise.
     unsafe { product.run(s, &rows, started, scratch, &InitialGradient { hidden, out }) };
-    for index in started..mine(packed.sequences(), part, parts) {
-        let row = part + index * parts;
-        let columns = hidden.columns;
-        // SAFETY: the row is this thread's.
-        let out = unsafe { std::slice::from_raw_parts_mut(out.at(row * columns), columns) };
-        match hidden.dh_last {
-            Some(dh) => out.copy_from_slice(&dh[row * columns..][..columns]),
-            None => out.fill(0.0),
+    for index in started..share.rows(packed.sequences()) {
+        for unit in share.units(hidden.columns) {
+            let at = share.row(index) * hidden.columns + unit;
+            // SAFETY: the row and the unit are this thread's.
+            let out = unsafe { out.range(at, BLOCK) };
+            match hidden.dh_last {
+                Some(dh) => out.copy_from_slice(&dh[at..][..BLOCK]),
+                None => out.fill(0.0),
+            }
         }
     }
 }
 
 /// A pass of one cell: what a thread does at a step.
 trait Steps: Sync {
+    /// Whether a unit of a step needs the step before only: then threads can share the units.
+    fn splits_units(&self) -> bool;
+
     /// # Safety
-    /// Called for every step in order, forward or backward, by one thread for its rows.
+    /// Called for every step in order, forward or backward, by one thread for its rows or units.
     unsafe fn step<S: Simd>(&self, s: S, rows: &Rows, scratch: &mut Scratch);
 
     /// # Safety
     /// Called once by each thread after the last step.
-    unsafe fn finish<S: Simd>(&self, s: S, packed: &Packed, part: (usize, usize), scratch: &mut Scratch) {
-        let _ = (s, packed, part, scratch);
-    }
-}
-
-fn run<C: Steps>(context: &Context, packed: &Packed, weights: &Panels, backward: bool, steps: &C) {
-    let parts = parts(context, packed, weights);
-    pool::parallel(parts, &|part| context.level().run(Loop { packed, steps, part: (part, parts), backward }));
-}
-
-struct Loop<'a, C> {
-    packed: &'a Packed,
-    steps: &'a C,
-    part: (usize, usize),
-    backward: bool,
-}
-
-impl<C: Steps> Kernel for Loop<'_, C> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd, const V: usize, const W: usize>(self, s: S) {
-        let mut scratch = Scratch::new();
-        let steps = self.packed.steps();
-        for index in 0..steps {
-            let step = if self.backward { steps - 1 - index } else { index };
-            let rows = Rows::at(self.packed, step, self.part.0, self.part.1);
-            // SAFETY: in order, for the rows of this thread.
-            unsafe { self.steps.step(s, &rows, &mut scratch) };
-        }
-        // SAFETY: after the last step.
-        unsafe { self.steps.finish(s, self.packed, self.part, &mut scratch) };
+    unsafe fn finish<S: Simd>(&self, s: S, packed: &Packed, share: Share, scratch: &mut Scratch) {
+        let _ = (s, packed, share, scratch);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     activate, initial_gradient, run, BackProduct, Epilogue, GateProduct, HiddenGradient, Initial, Left, MaskedState,
-    Place, Rows, Scratch, Steps, Sums,
+    Place, Rows, Scratch, Share, Steps, Sums,
 };
 use crate::activation::Activation;
 use crate::context::Context;
@@ -134,6 +134,10 @@ impl Epilogue for ForwardPass<'_> {
 }
 
 impl Steps for ForwardPass<'_> {
+    fn splits_units(&self) -> bool {
+        true
+    }
+
     #[inline(always)]
     unsafe fn step<S: Simd>(&self, s: S, rows: &Rows, scratch: &mut Scratch) {
         // SAFETY: the address of the first element.
@@ -225,13 +229,17 @@ impl Epilogue for BackwardPass<'_> {
 }
 
 impl Steps for BackwardPass<'_> {
+    fn splits_units(&self) -> bool {
+        true
+    }
+
     #[inline(always)]
     unsafe fn step<S: Simd>(&self, s: S, rows: &Rows, scratch: &mut Scratch) {
         // SAFETY: `backward` checked every length; this thread alone has these rows.
         unsafe {
             self.product(rows.after).run(s, rows, rows.going_on, scratch, self);
             for index in rows.going_on..rows.alive {
-                for unit in (0..self.hidden.columns).step_by(BLOCK) {
+                for unit in rows.share.units(self.hidden.columns) {
                     self.gates(s, rows.place(index), unit, None);
                 }
             }
@@ -239,10 +247,10 @@ impl Steps for BackwardPass<'_> {
     }
 
     #[inline(always)]
-    unsafe fn finish<S: Simd>(&self, s: S, packed: &Packed, part: (usize, usize), scratch: &mut Scratch) {
+    unsafe fn finish<S: Simd>(&self, s: S, packed: &Packed, share: Share, scratch: &mut Scratch) {
         if self.dh_initial.len() > 0 {
             // SAFETY: `backward` checked every length; this thread alone has these rows.
-            unsafe { initial_gradient(s, packed, part, &self.product(0), &self.hidden, &self.dh_initial, scratch) };
+            unsafe { initial_gradient(s, packed, share, &self.product(0), &self.hidden, &self.dh_initial, scratch) };
         }
     }
 }

@@ -1,7 +1,7 @@
 //! All steps of the cell backward.
 
 use super::super::{
-    initial_gradient, run, BackProduct, Epilogue, HiddenGradient, Left, Place, Rows, Scratch, Steps, Sums,
+    initial_gradient, run, BackProduct, Epilogue, HiddenGradient, Left, Place, Rows, Scratch, Share, Steps, Sums,
 };
 use super::{clip, layout, options, Cell, Normalization, Options};
 use crate::activation::Activation;
@@ -376,6 +376,10 @@ impl<const COUPLED: bool> Epilogue for Unproject<'_, '_, '_, COUPLED> {
 }
 
 impl<const COUPLED: bool, const PLAIN: bool> Steps for BackwardCell<'_, '_, COUPLED, PLAIN> {
+    fn splits_units(&self) -> bool {
+        self.0.projection.is_none() && self.0.cell.normalization.is_none()
+    }
+
     #[inline(always)]
     unsafe fn step<S: Simd>(&self, s: S, rows: &Rows, scratch: &mut Scratch) {
         let pass = self.0;
@@ -386,7 +390,7 @@ impl<const COUPLED: bool, const PLAIN: bool> Steps for BackwardCell<'_, '_, COUP
             if PLAIN || (pass.projection.is_none() && pass.cell.normalization.is_none()) {
                 product.run(s, rows, rows.going_on, scratch, self);
                 for index in rows.going_on..rows.alive {
-                    for unit in (0..r).step_by(BLOCK) {
+                    for unit in rows.share.units(r) {
                         self.hidden_to_gates(s, rows.place(index), unit, None);
                     }
                 }
@@ -415,12 +419,12 @@ impl<const COUPLED: bool, const PLAIN: bool> Steps for BackwardCell<'_, '_, COUP
     }
 
     #[inline(always)]
-    unsafe fn finish<S: Simd>(&self, s: S, packed: &Packed, part: (usize, usize), scratch: &mut Scratch) {
+    unsafe fn finish<S: Simd>(&self, s: S, packed: &Packed, share: Share, scratch: &mut Scratch) {
         let pass = self.0;
         if pass.dh_initial.len() > 0 {
             let product = self.product(0);
             // SAFETY: `backward` checked every length; this thread alone has these rows.
-            unsafe { initial_gradient(s, packed, part, &product, &pass.hidden, &pass.dh_initial, scratch) };
+            unsafe { initial_gradient(s, packed, share, &product, &pass.hidden, &pass.dh_initial, scratch) };
         }
     }
 }

@@ -315,6 +315,10 @@ impl<const COUPLED: bool> Epilogue for StoreHidden<'_, '_, '_, COUPLED> {
 }
 
 impl<const COUPLED: bool, const PLAIN: bool> Steps for ForwardCell<'_, '_, COUPLED, PLAIN> {
+    fn splits_units(&self) -> bool {
+        self.0.projection.is_none() && self.0.cell.normalization.is_none()
+    }
+
     #[inline(always)]
     unsafe fn step<S: Simd>(&self, s: S, rows: &Rows, scratch: &mut Scratch) {
         let pass = self.0;
