@@ -1,6 +1,7 @@
 //! One direction of a recurrent layer: its packed weights, its masks and hidden states, and both passes.
 
 use super::penalty::Penalty;
+use super::token_products::TokenProducts;
 use super::{per_gate, BackSteps, Building, Cell, Steps, ZoneoutOf};
 use crate::config;
 use crate::layers::{Activation, Packing, Pass};
@@ -59,6 +60,8 @@ pub(super) struct Direction {
     zoneout: ZoneoutOf,
     /// x·W + b per distinct token.
     product: Buffer,
+    /// The same in inference.
+    token_products: TokenProducts,
     gates: Buffer,
     h: Buffer,
     masked_h: Buffer,
@@ -139,6 +142,7 @@ impl Direction {
             weight_drop,
             zoneout: ZoneoutOf::new(options.zoneout_hidden, layer, base, cell.outputs()),
             product: Buffer::new(),
+            token_products: TokenProducts::default(),
             gates: Buffer::new(),
             h: Buffer::new(),
             masked_h: Buffer::new(),
@@ -281,14 +285,23 @@ impl Direction {
         let bias = &self.bias_row[..];
         let start = if self.normalized.is_some() { Start::Zero } else { Start::Bias(bias) };
         let stride = x.stride();
+        let mut found = false;
         if let Some(distinct) = x.distinct.as_ref().filter(|_| shared) {
-            let count = distinct.tokens().len();
-            self.product.resize(count * g)?;
-            let rows = Rows { data: &x.data, stride, index: None };
-            product::rows(context, rows, count, kernel, start, &mut self.product, g);
+            let (count, slots) = (distinct.tokens().len(), distinct.slots());
             if let Some(own) = own {
-                let slots = distinct.slots();
                 self.mirrored.rebuild(count, own.iter().map(|&p| slots[p as usize]));
+            }
+            if !keeps_gates {
+                let order = if self.backward { self.mirrored.slots() } else { slots };
+                found = self.token_products.find(pass, g, distinct, order, |missing, out| {
+                    let rows = Rows { data: &x.data, stride, index: Some(missing) };
+                    product::rows(context, rows, missing.len(), kernel, start, out, g);
+                })?;
+            }
+            if !found {
+                self.product.resize(count * g)?;
+                let rows = Rows { data: &x.data, stride, index: None };
+                product::rows(context, rows, count, kernel, start, &mut self.product, g);
             }
         } else if masks_input {
             self.masked_x.resize(self.copies * p * stride)?;
@@ -343,6 +356,10 @@ impl Direction {
             }
         };
         let input = match x.distinct.as_ref().filter(|_| shared) {
+            Some(_) if found => {
+                let (data, index) = self.token_products.found();
+                InputProduct::Indexed { data, index }
+            }
             Some(distinct) => {
                 let index = if self.backward { self.mirrored.slots() } else { distinct.slots() };
                 InputProduct::Indexed { data: &self.product, index }
@@ -668,6 +685,7 @@ impl Direction {
         buffers.into_iter().chain(normalized).chain(dropped).map(|buffer| buffer.bytes()).sum::<usize>()
             + self.kernel_panels.bytes()
             + self.recurrent_panels.bytes()
+            + self.token_products.bytes()
             + self.cell.bytes()
     }
 }

@@ -7,6 +7,7 @@ mod lstm;
 mod penalty;
 mod simple_rnn;
 mod single;
+mod token_products;
 
 pub(crate) use bidirectional::{plan as plan_bidirectional, Bidirectional};
 pub(crate) use gru::plan as plan_gru;
