@@ -131,7 +131,7 @@ async function prepareSteps(_: typeof Cellstate, model: Cellstate.Model, task: T
   const session = model.session({ streams: N })
   const run = async (steps: readonly Int32Array[]) => {
     let output: Float32Array = new Float32Array(0)
-    for (const ids of steps) output = await session.step(ids)
+    for (const ids of steps) output = N === 1 ? session.stepSync(ids) : await session.step(ids)
     return output
   }
   const values = await run(steps.slice(0, CHECKED_STEPS))

@@ -137,6 +137,13 @@ export interface StepSettings {
   gradientShards: number
 }
 
+/** Which of the steps of a run it is. */
+export interface StepTurn {
+  learningRate: number
+  /** Whether it is left out if the step before failed. */
+  follows: boolean
+}
+
 /**
  * A model; {@link sequential} makes a new one, {@link loadModel} reads a saved one.
  *
@@ -426,6 +433,7 @@ export class Model {
       layers: this.#config.layers,
       handle: () => this.#handle(),
       open: streams => nativeCallSync(() => handle.session(streams)),
+      outputs: () => this.#outputsOf().size,
       sequences: inputs => this.#sequences(inputs),
       output: publicOutput,
     })
@@ -583,7 +591,7 @@ export class Model {
     dataset: Dataset,
     indices: Uint32Array,
     { loss, optimizer, gradientShards }: StepSettings,
-    learningRate: number,
+    { learningRate, follows }: StepTurn,
   ): Promise<NativeStepReport> {
     const handle = this.#handle()
     const targets = nativeTargets(dataset, indices, loss, this.#outputsOf())
@@ -591,7 +599,7 @@ export class Model {
     // The last batch of an epoch may be smaller.
     const shards = Math.min(gradientShards, indices.length)
     const batch = asBatch(dataset.gather(indices), this.#features, indices)
-    return await nativeCall(() => handle.trainStep(batch, targets, loss, how, shards))
+    return await nativeCall(() => handle.trainStep(batch, targets, loss, how, shards, follows))
   }
 
   /** @internal Forgets the moments of earlier training. */

@@ -2,7 +2,7 @@
 import { checkInteger, checkNumber, checkOptions } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import type { NativeModel, NativeOutput, NativeSession } from '../native/binding.js'
-import { nativeCall } from '../native/load.js'
+import { nativeCall, nativeCallSync } from '../native/load.js'
 import type { Layer } from './layers.js'
 import type { ModelOutput } from './model.js'
 import { type ModelInput, type Sequences, unknownId } from './sequences.js'
@@ -25,6 +25,8 @@ interface Surroundings {
   layers: readonly Layer[]
   handle(): NativeModel
   open(streams: number): NativeSession
+  /** Numbers of one output. */
+  outputs(): number
   sequences(inputs: ModelInput): Sequences
   output(output: NativeOutput): ModelOutput
 }
@@ -41,6 +43,8 @@ const MOST_ID = 2 ** 31 - 1
 export class Session {
   readonly #native: NativeSession
   readonly #model: Surroundings
+  /** All streams, in order. */
+  readonly #all: Uint32Array
   /** How many streams there are. */
   readonly streams: number
 
@@ -50,6 +54,7 @@ export class Session {
     this.streams = checkInteger('options.streams', options.streams ?? 1, 1, MOST_STREAMS)
     for (const [i, layer] of model.layers.entries()) checkStepwise(`layers[${i}]`, layer)
     this.#model = model
+    this.#all = Uint32Array.from({ length: this.streams }, (_, i) => i)
     this.#native = model.open(this.streams)
   }
 
@@ -63,12 +68,27 @@ export class Session {
    */
   async step(input: number | ArrayLike<number>, options: StreamOptions = {}): Promise<Float32Array> {
     const streams = this.#streams(options)
-    const numbers: unknown = typeof input === 'number' ? [input] : input
-    if (!Array.isArray(numbers) && !ArrayBuffer.isView(numbers)) {
-      throw argumentTypeError('input', 'a number, or an array of numbers', input)
-    }
-    const inputs = oneStep(numbers as ArrayLike<number>, streams.length, this.#model.layers[0]!)
-    return (await this.#read(inputs, streams)).values
+    const inputs = oneStep(input, streams.length, this.#model.layers[0]!)
+    const lengths = new Uint32Array(streams.length).fill(1)
+    return (await this.#read({ ...inputs, lengths } as ModelInput, streams)).values
+  }
+
+  /**
+   * As {@link Session.step}, but at once: the event loop stands still for the length of the step, which for one stream is
+   * less than the way to another thread and back.
+   *
+   * @throws TypeError or RangeError if the input is wrong or a stream is not there.
+   * @throws CellstateError `ERR_BUSY` while other calls on the model are under way.
+   * @example
+   * for (const id of ids) console.log(session.stepSync(id))
+   */
+  stepSync(input: number | ArrayLike<number>, options: StreamOptions = {}): Float32Array {
+    const streams = this.#streams(options)
+    const { ids, values } = oneStep(input, streams.length, this.#model.layers[0]!)
+    const handle = this.#model.handle()
+    const out = new Float32Array(streams.length * this.#model.outputs())
+    nativeCallSync(() => this.#native.stepNow(handle, streams, ids, values, out))
+    return out
   }
 
   /**
@@ -120,7 +140,7 @@ export class Session {
   #streams(options: StreamOptions): Uint32Array {
     checkOptions('options', options, ['streams'])
     const { streams } = options
-    if (streams === undefined) return Uint32Array.from({ length: this.streams }, (_, i) => i)
+    if (streams === undefined) return this.#all
     if (!Array.isArray(streams)) throw argumentTypeError('options.streams', 'an array of numbers', streams)
     if (streams.length > this.streams) {
       const needs = `at most ${this.streams} numbers, each once`
@@ -137,26 +157,45 @@ export class Session {
   }
 }
 
-/** Sequences of one step each, from the numbers of `input`. */
-function oneStep(input: ArrayLike<number>, streams: number, first: Layer): ModelInput {
+/** The ids or the rows of one step of every stream. */
+function oneStep(
+  input: number | ArrayLike<number>,
+  streams: number,
+  first: Layer,
+): { ids?: Int32Array; values?: Float32Array } {
+  const numbers: unknown = typeof input === 'number' ? [input] : input
+  if (!Array.isArray(numbers) && !ArrayBuffer.isView(numbers)) {
+    throw argumentTypeError('input', 'a number, or an array of numbers', input)
+  }
+  const given = numbers as ArrayLike<number>
   const features = first.kind === 'input' ? first.features : undefined
   const size = streams * (features ?? 1)
-  if (input.length !== size) {
+  if (given.length !== size) {
     const each = features === undefined ? 'an id a stream' : `${streams} × ${features}: streams × features`
-    throw argumentRangeError('input', `${size} numbers (${each})`, input)
+    throw argumentRangeError('input', `${size} numbers (${each})`, given)
   }
-  const lengths = new Uint32Array(streams).fill(1)
-  const value = (_: unknown, i: number): number =>
-    checkNumber(`input[${i}]`, input[i], 'a finite number', number => Number.isFinite(Math.fround(number)))
-  if (features !== undefined) return { values: Float32Array.from({ length: size }, value), lengths }
-  const ids = Int32Array.from({ length: size }, (_, i) => checkInteger(`input[${i}]`, input[i], 0, MOST_ID))
+  if (features !== undefined) {
+    const values = new Float32Array(size)
+    for (let i = 0; i < size; i++) {
+      const value = given[i]!
+      values[i] = value
+      if (typeof value === 'number' && Number.isFinite(values[i])) continue
+      checkNumber(`input[${i}]`, value, 'a finite number', () => false)
+    }
+    return { values }
+  }
+  const ids = new Int32Array(size)
   const rows = first.kind === 'embedding' ? first.inputDim : MOST_ID
-  const wrong = ids.findIndex(id => id >= rows)
-  if (wrong >= 0) {
-    const largest = ids.reduce((most, id) => Math.max(most, id))
-    throw unknownId(`input[${wrong}]`, ids[wrong]!, largest, rows, first.name ?? 'embedding')
+  for (let i = 0; i < size; i++) {
+    const id = given[i]!
+    ids[i] = id
+    if (ids[i] === id && id >= 0 && id < rows) continue
+    checkInteger(`input[${i}]`, id, 0, MOST_ID)
+    let largest = id
+    for (let j = i + 1; j < size; j++) largest = Math.max(largest, given[j]!)
+    throw unknownId(`input[${i}]`, id, largest, rows, first.name ?? 'embedding')
   }
-  return { ids, lengths }
+  return { ids }
 }
 
 /**

@@ -125,7 +125,7 @@ export declare class NativeModel {
   getGradients(): Promise<Array<Float32Array>>
   setParameters(names: Array<string>, values: Array<Float32Array>): Promise<void>
   sha256(): Promise<string>
-  trainStep(batch: NativeBatch, targets: NativeTargets, loss: string, optimizer: NativeOptimizer, gradientShards: number): Promise<NativeStepReport>
+  trainStep(batch: NativeBatch, targets: NativeTargets, loss: string, optimizer: NativeOptimizer, gradientShards: number, follows: boolean): Promise<NativeStepReport>
   evaluate(batch: NativeBatch, targets: NativeTargets, loss: string): Promise<NativeEvaluation>
   predict(batch: NativeBatch): Promise<NativeOutput>
   forward(batch: NativeBatch, training: boolean): Promise<NativeForward>
@@ -138,6 +138,7 @@ export declare class NativeModel {
 
 export declare class NativeSession {
   step(model: NativeModel, streams: Uint32Array, batch: NativeBatch): Promise<NativeOutput>
+  stepNow(model: NativeModel, streams: Uint32Array, ids: Int32Array | undefined, values: Float32Array | undefined, out: Float32Array): void
   getStates(model: NativeModel): Promise<NativeStates>
   setStates(model: NativeModel, streams: Uint32Array, states: NativeStates): Promise<void>
   reset(model: NativeModel, streams: Uint32Array): Promise<void>

@@ -5,6 +5,7 @@ import { Dataset, type SampleSource } from '../data/dataset.js'
 import { argumentTypeError, CellstateError } from '../errors.js'
 import { checkMetrics, checkOptimizer, Model, noExamples } from '../model/model.js'
 import { LOSSES, type Loss, type Metric, type Optimizer } from '../model/objective.js'
+import type { NativeStepReport } from '../native/binding.js'
 import type { EpochReport, History, StepReport } from './history.js'
 import { EpochTotals } from './metrics.js'
 import { adam } from './optimizers.js'
@@ -303,18 +304,28 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     const measured = metrics.includes('accuracy')
     const totals = new EpochTotals()
     const begin = performance.now()
-    for (const [i, indices] of batches.entries()) {
-      await this.#reports?.room()
-      if (this.#stopping.signal.aborted) return undefined
-      signal?.throwIfAborted()
-      const learningRate = learningRateAt(
-        optimizer.learningRate,
-        (epoch - 1) * batches.length + i,
-        epochs * batches.length,
-      )
-      const step = await this.#model
-        .trainStep(dataset, indices, this.#settings, learningRate)
-        .catch(placed(`epoch ${epoch}, step ${i + 1}`))
+    const rateOf = (i: number): number =>
+      learningRateAt(optimizer.learningRate, (epoch - 1) * batches.length + i, epochs * batches.length)
+    const stepOf = (i: number, follows: boolean): Promise<NativeStepReport> => {
+      const turn = { learningRate: rateOf(i), follows }
+      const step = this.#model.trainStep(dataset, batches[i]!, this.#settings, turn)
+      return step.catch(placed(`epoch ${epoch}, step ${i + 1}`))
+    }
+    const watched = callbacks.some(callback => callback.onStepEnd !== undefined)
+    let ahead: Promise<NativeStepReport> | undefined
+    for (const i of batches.keys()) {
+      let running = ahead
+      if (running === undefined) {
+        await this.#reports?.room()
+        if (this.#stopping.signal.aborted) return undefined
+        signal?.throwIfAborted()
+        running = stepOf(i, false)
+      }
+      // Where nobody acts between two steps, the next one waits behind this one: no time is lost from one to the other.
+      const unwatched = !watched && this.#reports === undefined && signal?.aborted !== true
+      ahead = unwatched && i + 1 < batches.length ? stepOf(i + 1, true) : undefined
+      ahead?.catch(() => {})
+      const step = await running
       history.steps++
       totals.add(step)
       if (callbacks.length === 0 && this.#reports === undefined) continue
@@ -328,7 +339,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
         seconds: step.seconds,
         tokensPerSecond: step.seconds > 0 ? step.tokens / step.seconds : 0,
         gradientNorm: step.gradientNorm,
-        learningRate,
+        learningRate: rateOf(i),
       }
       for (const callback of callbacks) await callback.onStepEnd?.(report, context)
       this.#reports?.put(report)

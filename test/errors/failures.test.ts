@@ -302,6 +302,25 @@ describe('values that overflow', () => {
     expect(await model.sha256()).not.toBe(weights)
   })
 
+  it('in one step keep the steps that wait behind it from running', async () => {
+    const [watched, unwatched] = [deep(), deep()]
+    const many = Array.from({ length: 10 }, () => rows(1)).flat()
+    const options = { loss, batchSize: 8, optimizer: adam({ learningRate: 1e10 }) } as const
+    const watch = { callbacks: [{ onStepEnd: () => {} }] }
+    const errors = [
+      await failure(() => train(watched, many, { ...options, ...watch })),
+      await failure(() => train(unwatched, many, options)),
+    ] as CellstateError[]
+    expect(errors[0]).toMatchObject({
+      code: 'ERR_NON_FINITE',
+      where: expect.stringContaining('epoch 1, step 2'),
+    })
+    expect(errors[1]!.message).toBe(errors[0]!.message)
+    expect(await unwatched.sha256()).toBe(await watched.sha256())
+    await unwatched.setWeights(await deep().weights())
+    expect((await train(unwatched, many, { loss })).steps).toBe(Math.ceil(many.length / 32))
+  })
+
   it('in the loss: a learning rate of 1e10', async () => {
     const model = deep()
     const hashes: string[] = []

@@ -82,6 +82,10 @@ describe('a session', () => {
       expect(await session.step(step)).toEqual(values.slice(i * features, (i + 1) * features))
     }
     await session.reset()
+    for (const [i, step] of sequence.entries()) {
+      expect(session.stepSync(step)).toEqual(values.slice(i * features, (i + 1) * features))
+    }
+    await session.reset()
     expect((await session.read([sequence.slice(0, 5)])).values).toEqual(values.slice(0, 5 * features))
     expect((await session.read([sequence.slice(5)])).values).toEqual(values.slice(5 * features))
   })
@@ -162,6 +166,11 @@ describe('a session', () => {
     expect(read.values).toHaveLength(6)
     expect(await b.states()).toEqual(await a.states())
     expect(await a.step([], { streams: [] })).toHaveLength(0)
+    expect(a.stepSync([7, 8, 9], { streams: [3, 0, 4] })).toEqual(
+      await b.step([7, 8, 9], { streams: [3, 0, 4] }),
+    )
+    expect(a.stepSync([1, 2, 3, 4, 5])).toEqual(await b.step([1, 2, 3, 4, 5]))
+    expect(await a.states()).toEqual(await b.states())
   })
 
   it('begins anew with reset, also some of its streams', async () => {
@@ -308,6 +317,32 @@ describe('models that need whole sequences', () => {
   })
 })
 
+describe('a step at once', () => {
+  it('is refused while another call is under way, and changes no state', async () => {
+    using model = await small()
+    const session = model.session()
+    const before = await session.states()
+    const read = model.session().read([Array<number>(200_000).fill(1)])
+    expect(await failure(() => session.stepSync(1))).toMatchObject({
+      code: 'ERR_BUSY',
+      where: 'session.stepSync',
+      fix: ['await the calls before', 'or use session.step, which waits its turn'],
+    })
+    await read
+    expect(await session.states()).toEqual(before)
+    expect(session.stepSync(1)).toHaveLength(3)
+  })
+
+  it('sees the weights that the model has now', async () => {
+    using model = await small()
+    const session = model.session()
+    session.stepSync(1)
+    await scramble(model, 2)
+    await session.reset()
+    expect(session.stepSync(1)).toEqual((await model.predict([[1]])).values)
+  })
+})
+
 describe('a wrong call of a session', () => {
   const wrong: [string, (model: Model) => unknown, object][] = [
     ['no streams', model => model.session({ streams: 0 }), { where: 'options.streams', got: '0' }],
@@ -404,6 +439,7 @@ describe('a wrong call of a session', () => {
     const before = await session.states()
     for (const call of [
       () => session.step([1, 12]),
+      () => session.stepSync([1, 12]),
       () => session.read([[1, 2], [99]]),
       () => session.read({ ids: Int32Array.of(1, -1), lengths: [1, 1] }),
       () => session.setStates({ lstm: { h: new Float32Array(8) }, gru: { h: new Float32Array(1) } }),
@@ -422,6 +458,7 @@ describe('a wrong call of a session', () => {
     expect(await last).toHaveLength(3)
     for (const call of [
       () => session.step(1),
+      () => session.stepSync(1),
       () => session.read([[1]]),
       () => session.reset(),
       () => session.states(),

@@ -53,6 +53,17 @@ pub(crate) fn disposed() -> Failure {
         .fix("or load it again: loadModel(path)")
 }
 
+/// A call that does not wait came while others do.
+pub(crate) fn busy(call: &str, instead: &str) -> Failure {
+    Failure::new("ERR_BUSY", format!("{call}: the model has other work to do"))
+        .place(call)
+        .got("a model with a call under way")
+        .needs("a model that does nothing else")
+        .why("the call would have to wait, and the event loop with it")
+        .fix("await the calls before")
+        .fix(format!("or use {instead}, which waits its turn"))
+}
+
 /// A panic.
 pub(crate) fn internal(text: &str) -> Failure {
     Failure::new("ERR_INTERNAL", format!("an internal check failed: {text}"))

@@ -73,8 +73,7 @@ where
         let outcome = if job.cancel.load(Ordering::Relaxed) {
             Err(Failure::from(cellstate_nn::Error::Aborted))
         } else {
-            catch_unwind(AssertUnwindSafe(|| work(&job.cancel)))
-                .unwrap_or_else(|panic| Err(explain::internal(panic_text(&*panic))))
+            caught(|| work(&job.cancel))
         };
         deferred.resolve(move |env| {
             let hook = hook;
@@ -88,6 +87,11 @@ where
     });
     submit(task);
     Ok(promise)
+}
+
+/// What `work` returns; a panic in it is a failure.
+pub(crate) fn caught<T>(work: impl FnOnce() -> std::result::Result<T, Failure>) -> std::result::Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(explain::internal(panic_text(&*panic))))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -12,8 +12,8 @@ use cellstate_nn::{
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
 /// Sequences: ids or feature rows, concatenated.
@@ -206,9 +206,37 @@ struct Shared {
     /// `None` after `dispose`.
     model: Mutex<Option<Model>>,
     queue: Mutex<Queue>,
+    /// Whether the last training step ended early.
+    step_failed: AtomicBool,
+    /// Jobs that were asked for and are not over.
+    pending: AtomicUsize,
+}
+
+/// A job that is not over, until it is dropped.
+struct Pending(Arc<Shared>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.pending.fetch_sub(1, Ordering::Release);
+    }
 }
 
 impl Shared {
+    fn new(model: Model) -> Shared {
+        Shared {
+            model: Mutex::new(Some(model)),
+            queue: Mutex::default(),
+            step_failed: AtomicBool::new(false),
+            pending: AtomicUsize::new(0),
+        }
+    }
+
+    /// Counts a job; it is over before its promise is settled.
+    fn pending(self: &Arc<Self>) -> Pending {
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        Pending(self.clone())
+    }
+
     fn submit(self: &Arc<Self>, kind: Kind, task: Task) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.tasks.push_back((kind, task));
@@ -275,7 +303,7 @@ impl NativeModel {
         NativeModel {
             context: *model.context(),
             description: Arc::new(Mutex::new(Description::of(&model))),
-            shared: Arc::new(Shared { model: Mutex::new(Some(model)), queue: Mutex::default() }),
+            shared: Arc::new(Shared::new(model)),
         }
     }
 
@@ -300,9 +328,9 @@ impl NativeModel {
         work: impl FnOnce(&mut Model, &AtomicBool) -> std::result::Result<T, Failure> + Send + 'static,
         settle: impl FnOnce(T) -> R + Send + 'static,
     ) -> Result<Object<'env>> {
-        let shared = self.shared.clone();
+        let pending = self.shared.pending();
         let work = move |cancel: &AtomicBool| {
-            let mut model = shared.model.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut model = pending.0.model.lock().unwrap_or_else(PoisonError::into_inner);
             let model = model.as_mut().ok_or_else(explain::disposed)?;
             let before = model.bytes();
             let result = work(model, cancel)?;
@@ -324,6 +352,34 @@ impl NativeModel {
     }
 }
 
+impl NativeModel {
+    /// Does `work` on the model at once, or fails if anything else is to be done with it.
+    pub(crate) fn now<T>(
+        &self,
+        env: Env,
+        busy: impl FnOnce() -> Failure,
+        work: impl FnOnce(&mut Model) -> std::result::Result<T, Failure>,
+    ) -> Result<T> {
+        let work = || {
+            let idle = self.shared.pending.load(Ordering::Acquire) == 0;
+            let mut model = match self.shared.model.try_lock() {
+                Ok(model) if idle => model,
+                Err(TryLockError::Poisoned(poisoned)) if idle => poisoned.into_inner(),
+                _ => return Err(busy()),
+            };
+            let model = model.as_mut().ok_or_else(explain::disposed)?;
+            let before = model.bytes();
+            let result = job::caught(|| work(model))?;
+            Ok((result, model.bytes() as i64 - before as i64))
+        };
+        let (result, grown) = work().map_err(|failure| failure.into_error(env))?;
+        if grown != 0 {
+            env.adjust_external_memory(grown)?;
+        }
+        Ok(result)
+    }
+}
+
 #[napi]
 impl NativeModel {
     #[napi(constructor, catch_unwind)]
@@ -341,9 +397,9 @@ impl NativeModel {
         let model = build().map_err(|failure| failure.into_error(env))?;
         let given: Vec<(String, Vec<f32>)> = given.into_iter().map(|(name, values)| (name, values.to_vec())).collect();
         // The first job: initial weights are not drawn on the JavaScript thread.
-        let shared = model.shared.clone();
+        let pending = model.shared.pending();
         let initialize = Box::new(move || {
-            if let Some(model) = shared.model.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            if let Some(model) = pending.0.model.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 model.initialize();
                 let given: Vec<(&str, &[f32])> = given.iter().map(|(name, values)| (&**name, &**values)).collect();
                 model.set_values(&given, true).expect("the caller checked names and lengths");
@@ -499,6 +555,7 @@ impl NativeModel {
         )
     }
 
+    /// One step of training; one that `follows` is left out if the step before it failed.
     #[napi(ts_return_type = "Promise<NativeStepReport>")]
     pub fn train_step<'env>(
         &self,
@@ -508,15 +565,21 @@ impl NativeModel {
         loss: String,
         optimizer: NativeOptimizer,
         gradient_shards: u32,
+        follows: bool,
     ) -> Result<Object<'env>> {
         let (batch, targets) = (Batch::from(batch), Targets::from(targets));
+        let shared = self.shared.clone();
         self.enqueue(
             env,
             move |model, cancel| {
+                if shared.step_failed.swap(true, Ordering::Relaxed) && follows {
+                    return Err(cellstate_nn::Error::Aborted.into());
+                }
                 let started = Instant::now();
                 let (loss, optimizer) = (Loss::named(&loss)?, optimizer.adam()?);
                 let options = StepOptions { loss, optimizer, gradient_shards: gradient_shards as usize };
                 let report = model.train_step(&batch, &targets, &options, cancel)?;
+                shared.step_failed.store(false, Ordering::Relaxed);
                 Ok((report, started.elapsed().as_secs_f64()))
             },
             |(report, seconds)| NativeStepReport {
@@ -649,8 +712,8 @@ impl NativeModel {
     /// Frees the model after the jobs that are under way.
     #[napi]
     pub fn dispose(&self) {
-        let shared = self.shared.clone();
-        let free = Box::new(move || drop(shared.model.lock().unwrap_or_else(PoisonError::into_inner).take()));
+        let pending = self.shared.pending();
+        let free = Box::new(move || drop(pending.0.model.lock().unwrap_or_else(PoisonError::into_inner).take()));
         self.shared.submit(Kind::NeedsNoCore, free);
     }
 }

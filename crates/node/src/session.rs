@@ -1,11 +1,13 @@
 //! A session: the states of streams that a model reads step by step.
 
+use crate::explain;
 use crate::failure::Failure;
 use crate::model::{states_from, states_into, NativeBatch, NativeModel, NativeOutput, NativeStates};
 use cellstate_nn::{Batch, Config, Session};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// The states of streams in native memory. Its calls wait for one another.
 #[napi]
@@ -41,6 +43,38 @@ impl NativeSession {
             move |model, cancel| Ok(model.step(&mut lock(&session), &streams, batch, cancel)?),
             NativeOutput::from,
         )
+    }
+
+    /// One step of streams, all of them in order if none are named, at once: the outputs go to `out`.
+    #[napi]
+    pub fn step_now(
+        &self,
+        env: Env,
+        model: &NativeModel,
+        streams: &[u32],
+        ids: Option<&[i32]>,
+        values: Option<&[f32]>,
+        mut out: Float32Array,
+    ) -> Result<()> {
+        let count = streams.len();
+        let batch = Batch {
+            ids: ids.map(<[i32]>::to_vec),
+            values: values.map(<[f32]>::to_vec),
+            lengths: vec![1; count],
+            samples: (0..count as u32).collect(),
+            ..Batch::default()
+        };
+        let busy = || explain::busy("session.stepSync", "session.step");
+        let mut session = match self.session.try_lock() {
+            Ok(session) => session,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(busy().into_error(env)),
+        };
+        let never = AtomicBool::new(false);
+        let output = model.now(env, busy, |model| Ok(model.step(&mut session, streams, batch, &never)?))?;
+        // SAFETY: the caller made this array for the outputs and has no other view of it.
+        unsafe { out.as_mut() }.copy_from_slice(&output.values);
+        Ok(())
     }
 
     /// The state of every stream, after the steps that were asked for.

@@ -148,7 +148,10 @@ impl Model {
         mut batch: Batch,
         cancel: &AtomicBool,
     ) -> Result<Output, Error> {
-        session.check_streams(streams)?;
+        let all = streams.iter().copied().eq(0..session.streams as u32);
+        if !all {
+            session.check_streams(streams)?;
+        }
         if batch.lengths.len() != streams.len() {
             return Err(Error::Argument(format!(
                 "streams has {} entries, expected {} as lengths",
@@ -157,13 +160,26 @@ impl Model {
             )));
         }
         check_batch(&self.config.layers[0], &batch)?;
-        let of = |values: &[f32]| rows_of(values, session.streams, streams);
-        let initial = session.states.iter().map(|(name, s)| (name.clone(), State { h: of(&s.h), c: of(&s.c) }));
-        batch.initial = initial.collect();
+        if all {
+            batch.initial = std::mem::take(&mut session.states);
+        } else {
+            let of = |values: &[f32]| rows_of(values, session.streams, streams);
+            let initial = session.states.iter().map(|(name, s)| (name.clone(), State { h: of(&s.h), c: of(&s.c) }));
+            batch.initial = initial.collect();
+        }
         let mode = Mode { keeps_states: true, ..Mode::inference(&batch, None) };
         let machine = machine!(self, cancel);
-        self.inference.forward(machine, &batch, mode)?;
+        if let Err(error) = self.inference.forward(machine, &batch, mode) {
+            if all {
+                session.states = batch.initial;
+            }
+            return Err(error);
+        }
         let mut output = self.inference.output(machine, &batch, mode);
+        if all {
+            session.states = std::mem::take(&mut output.states);
+            return Ok(output);
+        }
         for (name, state) in std::mem::take(&mut output.states) {
             let to = session.states.get_mut(&name).expect("a session has every state");
             put_rows(&mut to.h, session.streams, streams, &state.h);
