@@ -1,11 +1,12 @@
 //! Share of the multiply-add peak that the recurrent kernels reach: `cargo bench -p cellstate-kernels`.
 //!
 //! Prints milliseconds and GFLOP/s (two operations a multiply-add) of every part of a training step of
-//! one LSTM layer, medians and bests of `ROUNDS` rounds, for every level of this machine.
+//! one LSTM layer, medians and bests of `ROUNDS` rounds, for every level of this machine, and in bf16 for those with an
+//! instruction for it.
 
 use cellstate_kernels::product::{self, Rows, Start};
 use cellstate_kernels::recurrent::lstm::{self, Backward, Cell, Forward, InputProduct, Options, Zoneout};
-use cellstate_kernels::{padded, Buffer, Context, GateLayout, Level, Packed, Panels};
+use cellstate_kernels::{padded, Buffer, Context, GateLayout, Level, Packed, Panels, Precision};
 use std::time::Instant;
 
 const ROUNDS: usize = 25;
@@ -21,7 +22,11 @@ fn main() {
     for (units, inputs, sequences, steps) in [(200, 128, 32, 128), (512, 64, 64, 128)] {
         for level in Level::available().into_iter().rev() {
             if level.name() != "scalar" {
-                run(&Context::new(level, threads), units, inputs, sequences, steps);
+                let context = Context::new(level, threads);
+                run(&context, units, inputs, sequences, steps);
+                if level.bf16_instruction().is_some() {
+                    run(&context.with_precision(Precision::Bf16), units, inputs, sequences, steps);
+                }
             }
         }
     }

@@ -7,6 +7,8 @@
 //! 2. every output element of a product is one chain of fused multiply-adds over `k`, in order;
 //! 3. long sums run over fixed chunks of sixteen virtual lanes and one fixed tree.
 //!
+//! With [`Precision::Bf16`] this holds among levels with the same [`Level::bf16_instruction`], or none.
+//!
 //! # Legend
 //!
 //! `T` steps, `N` sequences, `C` inputs, `H` units, `V` vocabulary, `P` packed tokens (the sum of the
@@ -15,6 +17,7 @@
 //! input, forget, cell, output (i, f, g, o).
 
 mod activation;
+mod bf16;
 mod buffer;
 mod context;
 pub mod convolution;
@@ -43,7 +46,7 @@ mod tile;
 
 pub use activation::Activation;
 pub use buffer::{Buffer, OutOfMemory};
-pub use context::Context;
+pub use context::{Context, Precision};
 pub use math::{EXP_MAX_ULP, EXP_MINUS_ONE_MAX_ULP, SIGMOID_MAX_ULP, TANH_MAX_ULP};
 pub use packed::Packed;
 pub use panels::{GateLayout, Panels};

@@ -4,9 +4,13 @@
 //!    tile and the prefetcher sees streams.
 //! 2. Gates are interleaved: the strips i, f, g, o of a block of 16 units follow one another, so a tile
 //!    of four strips has everything that the cell needs.
+//! 3. In bf16 a strip is `[k / 2, 16]` pairs of adjacent k, zeros behind an odd k.
 
-use crate::context::Context;
+use crate::bf16;
+use crate::context::{Context, Precision};
+use crate::pool;
 use crate::shared::Shared;
+use crate::simd::{Kernel, Simd};
 use crate::{padded, Buffer, OutOfMemory, BLOCK};
 
 /// The most columns that a product computes in one tile: the gates of 16 units.
@@ -17,7 +21,11 @@ pub(crate) const PANEL: usize = 4 * BLOCK;
 pub struct Panels {
     k: usize,
     columns: usize,
+    /// Whether the values are pairs of bf16 values.
+    pairs: bool,
     data: Buffer,
+    /// The strip that a thread rounds, for every thread.
+    strips: Buffer,
 }
 
 /// How the gates of a recurrent layer stand in a row: in a parameter `[gates, units]`, gate after gate; in
@@ -147,17 +155,32 @@ impl Panels {
 
     /// Bytes of memory that the panels own.
     pub fn bytes(&self) -> usize {
-        self.data.bytes()
+        self.data.bytes() + self.strips.bytes()
+    }
+
+    /// Whether a product with the matrix takes pairs of bf16 values.
+    pub(crate) fn pairs(&self) -> bool {
+        self.pairs
+    }
+
+    /// Floats or pairs in `k` rows of a column, or in a row of a factor with `k` columns.
+    pub(crate) fn depth(&self, k: usize) -> usize {
+        if self.pairs {
+            bf16::pairs(k)
+        } else {
+            k
+        }
     }
 
     /// Floats from one strip to the next.
     pub(crate) fn strip(&self) -> usize {
-        self.k * BLOCK
+        self.depth(self.k) * BLOCK
     }
 
-    /// The strips from `column`, a multiple of 16, on.
-    pub(crate) fn strips_at(&self, column: usize) -> &[f32] {
-        &self.data[column * self.k..]
+    /// The strips from `column`, a multiple of 16, on, each from row `k` on, which is even where rows are in pairs.
+    pub(crate) fn strips_at(&self, column: usize, k: usize) -> &[f32] {
+        debug_assert!(!self.pairs || k.is_multiple_of(2));
+        &self.data[column / BLOCK * self.strip() + self.depth(k) * BLOCK..]
     }
 
     /// Packs `w` `[k, n]`.
@@ -220,17 +243,46 @@ impl Panels {
         columns: usize,
         fill: impl Fn(usize, &mut [f32]) + Sync,
     ) -> Result<(), OutOfMemory> {
-        self.data.resize(k * columns)?;
-        (self.k, self.columns) = (k, columns);
-        let strip = self.strip();
-        let data = Shared::new(&mut self.data);
-        context.ranges(columns / BLOCK, k * columns * 4, |first, end| {
-            for index in first..end {
+        let pairs = context.precision() == Precision::Bf16;
+        let (count, whole) = (columns / BLOCK, k * BLOCK);
+        let strip = if pairs { bf16::pairs(k) * BLOCK } else { whole };
+        let parts = context.parts(count, k * columns * 4);
+        self.data.resize(count * strip)?;
+        self.strips.resize(if pairs { parts * whole } else { 0 })?;
+        (self.k, self.columns, self.pairs) = (k, columns, pairs);
+        let (data, strips) = (Shared::new(&mut self.data), Shared::new(&mut self.strips));
+        pool::parallel(parts, &|part| {
+            for index in count * part / parts..count * (part + 1) / parts {
                 // SAFETY: strips do not overlap, and each is filled by one thread.
-                fill(index * BLOCK, unsafe { data.range(index * strip, strip) });
+                let to = unsafe { data.range(index * strip, strip) };
+                if !pairs {
+                    fill(index * BLOCK, to);
+                    continue;
+                }
+                // SAFETY: every part has a strip of its own.
+                let from = unsafe { strips.range(part * whole, whole) };
+                fill(index * BLOCK, from);
+                context.level().run(RoundStrip { from, to });
             }
         });
         Ok(())
+    }
+}
+
+/// Rounds a strip `[k, 16]` to pairs `[k / 2, 16]`.
+struct RoundStrip<'a> {
+    from: &'a [f32],
+    to: &'a mut [f32],
+}
+
+impl Kernel for RoundStrip<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd, const V: usize, const W: usize>(self, _: S) {
+        for (rows, to) in self.from.chunks(2 * BLOCK).zip(self.to.chunks_exact_mut(BLOCK)) {
+            let (first, second) = rows.split_at(BLOCK);
+            bf16::round_rows(first, (!second.is_empty()).then_some(second), to);
+        }
     }
 }
 
@@ -265,7 +317,7 @@ mod tests {
     use crate::Level;
 
     fn element(panels: &Panels, row: usize, column: usize) -> f32 {
-        panels.strips_at(column / BLOCK * BLOCK)[row * BLOCK + column % BLOCK]
+        panels.strips_at(column / BLOCK * BLOCK, 0)[row * BLOCK + column % BLOCK]
     }
 
     #[test]

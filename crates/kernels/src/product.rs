@@ -7,17 +7,24 @@
 //!    chain whatever the number of threads.
 //! 2. [`transposed`] runs over k in chunks of [`CHUNK`]: the right rows of a chunk are copied into a
 //!    panel that stays in the first-level cache, the chain goes on from the output in memory.
+//! 3. In bf16 left rows are rounded once for all panels: [`ROUNDED`] at a time by [`rows`], those of a chunk by
+//!    [`transposed`], where a pair is of two rows.
 
-use crate::context::Context;
+use crate::bf16;
+use crate::context::{Context, Precision};
 use crate::panels::{GateLayout, Panels, PANEL};
 use crate::shared::Shared;
 use crate::simd::{Kernel, Simd};
-use crate::tile::{self, LeftColumns, LeftRows, ROWS};
+use crate::tile::{self, LeftColumns, LeftRows, Pairs, ROWS};
 use crate::BLOCK;
 
-/// k of a chunk of [`transposed`]: 96 rows × 64 columns × 4 bytes is 24 KiB, which leaves a quarter of a
+/// k, or pairs of it, of a chunk of [`transposed`]: 96 rows × 64 columns × 4 bytes is 24 KiB, which leaves a quarter of a
 /// 32 KiB cache to the left factor.
 const CHUNK: usize = 96;
+
+/// Left rows that [`rows`] rounds at a time: eight tiles, so that weights are read seldom and the pairs of 2,048 columns
+/// take 192 KiB of the second-level cache.
+const ROUNDED: usize = 8 * ROWS;
 
 /// Rows of a matrix, in order or through an index.
 #[derive(Clone, Copy)]
@@ -135,13 +142,36 @@ impl Kernel for RowsKernel<'_, '_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd, const V: usize, const W: usize>(self, s: S) {
+        let (panels, k) = (self.w.panels, self.w.k.1);
+        if !panels.pairs() {
+            // SAFETY: `rows` checked the left matrix.
+            return self.multiply(s, self.rows, |row| unsafe { self.left.row(row) });
+        }
+        let pairs = bf16::pairs(k);
+        let mut rounded = vec![0.0; ROUNDED.min(self.rows.1 - self.rows.0) * pairs];
+        for first in (self.rows.0..self.rows.1).step_by(ROUNDED) {
+            let end = self.rows.1.min(first + ROUNDED);
+            for row in first..end {
+                // SAFETY: `rows` checked the left matrix.
+                let from = unsafe { std::slice::from_raw_parts(self.left.row(row), k) };
+                bf16::round_row(from, &mut rounded[(row - first) * pairs..][..pairs]);
+            }
+            self.multiply(s, (first, end), |row| rounded[(row - first) * pairs..].as_ptr());
+        }
+    }
+}
+
+impl RowsKernel<'_, '_> {
+    /// The rows from `rows.0` to `rows.1`, with the left row that `left_row` tells, in the form of the weights.
+    #[inline(always)]
+    fn multiply<S: Simd>(&self, s: S, rows: (usize, usize), left_row: impl Fn(usize) -> *const f32) {
         let Part { panels, k, columns } = self.w;
         let end = self.blocks.1 * BLOCK;
         for column in (self.blocks.0 * BLOCK..end).step_by(PANEL) {
             let width = PANEL.min(end - column);
-            let weights = panels.strips_at(columns.0 + column)[k.0 * BLOCK..].as_ptr();
-            for (first, count) in tile::tiles(self.rows.1 - self.rows.0) {
-                let first = self.rows.0 + first;
+            let weights = panels.strips_at(columns.0 + column, k.0).as_ptr();
+            for (first, count) in tile::tiles(rows.1 - rows.0) {
+                let first = rows.0 + first;
                 let mut left = [std::ptr::null(); ROWS];
                 let mut out = [std::ptr::null_mut(); ROWS];
                 let mut initial = [std::ptr::null(); ROWS];
@@ -149,7 +179,7 @@ impl Kernel for RowsKernel<'_, '_> {
                     // SAFETY: `rows` checked both matrices; this thread alone writes these rows of
                     // these panels.
                     unsafe {
-                        left[r] = self.left.row(first + r);
+                        left[r] = left_row(first + r);
                         out[r] = self.out.at((first + r) * self.stride + column);
                         initial[r] = match self.start {
                             Start::Zero => tile::ZEROS.as_ptr(),
@@ -160,7 +190,8 @@ impl Kernel for RowsKernel<'_, '_> {
                 }
                 // SAFETY: pointers as above; the strips of these columns hold k × 16 values each.
                 unsafe {
-                    tile::multiply(s, count, k.1, LeftRows(left), weights, panels.strip(), width, &initial, &out);
+                    let (pairs, depth, strip) = (panels.pairs(), panels.depth(k.1), panels.strip());
+                    tile::multiply_rows(s, pairs, count, depth, LeftRows(left), weights, strip, width, &initial, &out);
                 }
             }
         }
@@ -199,8 +230,20 @@ pub fn transposed(
     let (out, sums) = (Shared::new(out), Shared::new(sums));
     let with_sums = sums.len() > 0;
     let work = k * m * columns;
-    let kernel =
-        |m, blocks| TransposedKernel { left, right, stride, k, columns, out: &out, sums: &sums, with_sums, m, blocks };
+    let pairs = context.precision() == Precision::Bf16;
+    let kernel = |m, blocks| TransposedKernel {
+        left,
+        right,
+        stride,
+        k,
+        columns,
+        pairs,
+        out: &out,
+        sums: &sums,
+        with_sums,
+        m,
+        blocks,
+    };
     let blocks = columns / BLOCK;
     // A thread takes some columns of every row where each then has a full panel, else some rows.
     if blocks >= 4 * context.threads() {
@@ -217,6 +260,7 @@ struct TransposedKernel<'a, 'o> {
     stride: usize,
     k: usize,
     columns: usize,
+    pairs: bool,
     out: &'a Shared<'o, f32>,
     sums: &'a Shared<'o, f32>,
     with_sums: bool,
@@ -231,6 +275,72 @@ impl Kernel for TransposedKernel<'_, '_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd, const V: usize, const W: usize>(self, s: S) {
+        if self.pairs {
+            self.rounded(s);
+        } else {
+            self.whole(s);
+        }
+    }
+}
+
+impl TransposedKernel<'_, '_> {
+    #[inline(always)]
+    fn rounded<S: Simd>(&self, s: S) {
+        let mut panel = Panel([0.0; CHUNK * PANEL]);
+        let mut rows = [std::ptr::null(); CHUNK];
+        let m = self.m.1 - self.m.0;
+        // An odd number of cache lines from one row to the next: those of a tile fall into many sets of a cache.
+        let apart = (m.div_ceil(BLOCK) | 1) * BLOCK;
+        let mut lefts = vec![0.0; CHUNK.min(bf16::pairs(self.k)) * apart];
+        let (first_column, end_column) = (self.blocks.0 * BLOCK, self.blocks.1 * BLOCK);
+        for chunk in 0..self.k.div_ceil(2 * CHUNK).max(1) {
+            let first = chunk * 2 * CHUNK;
+            let k = (2 * CHUNK).min(self.k - first);
+            for ((i, row), to) in rows[..bf16::pairs(k)].iter_mut().enumerate().zip(lefts.chunks_exact_mut(apart)) {
+                // SAFETY: `transposed` checked `left` for k rows of at least m.1 columns.
+                let left = |i| unsafe { std::slice::from_raw_parts(self.left.row(first + i).add(self.m.0), m) };
+                bf16::round_rows(left(2 * i), (2 * i + 1 < k).then(|| left(2 * i + 1)), to);
+                *row = to.as_ptr();
+            }
+            for column in (first_column..end_column).step_by(PANEL) {
+                let width = PANEL.min(end_column - column);
+                let right = |i: usize, from: usize, width| &self.right[(first + i) * self.stride + from..][..width];
+                for i in 0..bf16::pairs(k) {
+                    for strip in 0..width / BLOCK {
+                        let of = |i: usize| right(i, column + strip * BLOCK, BLOCK);
+                        let to = &mut panel.0[(strip * CHUNK + i) * BLOCK..][..BLOCK];
+                        bf16::round_rows(of(2 * i), (2 * i + 1 < k).then(|| of(2 * i + 1)), to);
+                    }
+                }
+                for (tile, count) in tile::tiles(m) {
+                    let mut out = [std::ptr::null_mut(); ROWS];
+                    for r in 0..count {
+                        // SAFETY: inside `out`; this thread alone writes these rows and columns.
+                        out[r] = unsafe { self.out.at((self.m.0 + tile + r) * self.columns + column) };
+                    }
+                    let left = Pairs(LeftColumns { rows: rows.as_ptr(), column: tile });
+                    let initial =
+                        if chunk == 0 { [tile::ZEROS.as_ptr(); ROWS] } else { out.map(<*mut f32>::cast_const) };
+                    let (k, strip) = (bf16::pairs(k), CHUNK * BLOCK);
+                    // SAFETY: the rows of k pairs were listed, the strips hold k × 16 pairs each.
+                    unsafe { tile::multiply(s, count, k, left, panel.0.as_ptr(), strip, width, &initial, &out) };
+                }
+                if self.with_sums && self.m.0 == 0 {
+                    // SAFETY: inside `sums`; one thread has the first row of these columns.
+                    let sums = unsafe { self.sums.range(column, width) };
+                    if chunk == 0 {
+                        sums.fill(0.0);
+                    }
+                    for i in 0..k {
+                        sums.iter_mut().zip(right(i, column, width)).for_each(|(sum, x)| *sum += x);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn whole<S: Simd>(&self, s: S) {
         let mut panel = Panel([0.0; CHUNK * PANEL]);
         let mut rows = [std::ptr::null(); CHUNK];
         let ones = [1.0f32; CHUNK];
@@ -365,7 +475,132 @@ pub fn column_sums(context: &Context, x: &[f32], rows: usize, columns: usize, ou
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{bf16_contexts, bits, to_bf16};
     use crate::{padded, Level};
+
+    /// Largest error of a bf16 product of rounded factors, relative to the sum of the magnitudes of its terms: at most
+    /// 1,000 terms, added with errors of 2⁻²⁴ each.
+    const TOLERANCE: f64 = 6e-5;
+
+    fn rounded(x: &[f32]) -> Vec<f32> {
+        x.iter().map(|&x| to_bf16(x)).collect()
+    }
+
+    /// `run` in bf16 is what it is in `f32` on rounded factors: to the bit where bf16 is widened; with an instruction
+    /// the same everywhere, and near the sums in `f64` that `exact` tells with those of magnitudes.
+    fn check_bf16(expected: &[f32], exact: &[(f64, f64)], run: impl Fn(&Context) -> Vec<f32>) {
+        let [widened, instruction] = bf16_contexts(&[1, 2, 3, 8]);
+        for context in widened {
+            assert_eq!(bits(&run(&context)), bits(expected), "{context:?}");
+        }
+        let first = instruction.first().map(&run);
+        for context in &instruction {
+            let out = run(context);
+            assert_eq!(Some(bits(&out)), first.as_deref().map(bits), "{context:?}");
+            for (got, (sum, magnitudes)) in out.iter().zip(exact) {
+                assert!((f64::from(*got) - sum).abs() <= TOLERANCE * magnitudes, "{got} instead of {sum}");
+            }
+        }
+    }
+
+    /// Sums of the products of pairs, from `start` on, and of their magnitudes.
+    fn exact(start: f32, terms: impl Iterator<Item = (f32, f32)>) -> (f64, f64) {
+        let first = (f64::from(start), f64::from(start.abs()));
+        terms.fold(first, |(sum, magnitudes), (x, y)| {
+            let product = f64::from(x) * f64::from(y);
+            (sum + product, magnitudes + product.abs())
+        })
+    }
+
+    #[test]
+    fn rows_in_bf16_are_sums_of_rounded_factors() {
+        for (count, k, n) in [(1, 1, 1), (5, 3, 17), (32, 200, 130), (100, 7, 64), (13, 33, 210), (129, 401, 33)] {
+            let (a, w, bias) = (numbers(count * 2 * k, 1), numbers(k * n, 2), numbers(padded(n), 3));
+            let index: Vec<u32> = (0..count as u32).map(|i| (i * 7) % (2 * count as u32)).collect();
+            let run = |context: &Context, a: &[f32], w: &[f32]| {
+                let mut panels = Panels::default();
+                panels.pack(context, w, k, n).unwrap();
+                let mut out = vec![f32::NAN; count * padded(n)];
+                let left = Rows { data: a, stride: k, index: Some(&index) };
+                rows(context, left, count, &panels, Start::Bias(&bias), &mut out, padded(n));
+                out
+            };
+            let (ra, rw) = (rounded(&a), rounded(&w));
+            let exact: Vec<_> = (0..count * padded(n))
+                .map(|at| {
+                    let (row, column) = (index[at / padded(n)] as usize, at % padded(n));
+                    let terms = (0..k).map(|i| (ra[row * k + i], if column < n { rw[i * n + column] } else { 0.0 }));
+                    exact(bias[column], terms)
+                })
+                .collect();
+            let expected = run(&Context::new(Level::best(), 1), &ra, &rw);
+            check_bf16(&expected, &exact, |context| run(context, &a, &w));
+        }
+    }
+
+    #[test]
+    fn transposed_in_bf16_is_a_sum_of_rounded_factors_and_its_column_sums_are_not_rounded() {
+        for (k, m, n) in [(0, 3, 16), (1, 1, 16), (7, 5, 48), (300, 13, 80), (385, 40, 208)] {
+            let (a, b) = (numbers(k * m, 4), numbers(k * n, 5));
+            let run = |context: &Context, a: &[f32], b: &[f32]| {
+                let (mut out, mut sums) = (vec![f32::NAN; m * n], vec![f32::NAN; n]);
+                let left = Rows { data: a, stride: m, index: None };
+                transposed(context, left, m, (b, n), k, n, &mut out, Some(&mut sums));
+                (out, sums)
+            };
+            let (ra, rb) = (rounded(&a), rounded(&b));
+            let exact: Vec<_> =
+                (0..m * n).map(|at| exact(0.0, (0..k).map(|i| (ra[i * m + at / n], rb[i * n + at % n])))).collect();
+            let context = Context::new(Level::best(), 1);
+            let (expected, (_, sums)) = (run(&context, &ra, &rb).0, run(&context, &a, &b));
+            check_bf16(&expected, &exact, |context| {
+                let (out, own) = run(context, &a, &b);
+                assert_eq!(bits(&own), bits(&sums), "{context:?}");
+                out
+            });
+        }
+    }
+
+    #[test]
+    fn parts_of_a_product_in_bf16_are_those_of_the_whole() {
+        let (count, n) = (9, 64);
+        let (a, w) = (numbers(count * 48, 6), numbers(48 * n, 7));
+        for context in bf16_contexts(&[1, 3]).concat() {
+            let mut panels = Panels::default();
+            panels.pack(&context, &w, 48, n).unwrap();
+            let mut whole = vec![f32::NAN; count * n];
+            let left = Rows { data: &a, stride: 48, index: None };
+            rows(&context, left, count, &panels, Start::Zero, &mut whole, n);
+            let mut parts = vec![f32::NAN; count * n];
+            for column in [0, 32] {
+                for (k, start) in [((0, 16), Start::Zero), ((16, 32), Start::Output)] {
+                    let part = Part { panels: &panels, k, columns: (column, 32) };
+                    let left = Rows { data: &a[k.0..], stride: 48, index: None };
+                    rows(&context, left, count, part, start, &mut parts[column..], n);
+                }
+            }
+            assert_eq!(bits(&parts), bits(&whole), "{context:?}");
+        }
+    }
+
+    #[test]
+    fn nan_and_infinity_in_bf16_reach_their_rows_and_columns_only() {
+        let (count, k, n) = (7, 9, 32);
+        for x in [f32::NAN, f32::INFINITY] {
+            for context in bf16_contexts(&[1, 3]).concat() {
+                let (mut a, mut w) = (numbers(count * k, 8), numbers(k * n, 9));
+                (a[3 * k + 8], w[4 * n + 5]) = (x, x);
+                let mut panels = Panels::default();
+                panels.pack(&context, &w, k, n).unwrap();
+                let mut out = vec![0.0; count * n];
+                let left = Rows { data: &a, stride: k, index: None };
+                rows(&context, left, count, &panels, Start::Zero, &mut out, n);
+                for (at, y) in out.iter().enumerate() {
+                    assert_eq!(y.is_finite(), at / n != 3 && at % n != 5, "{context:?} at {at}");
+                }
+            }
+        }
+    }
 
     fn numbers(count: usize, seed: u32) -> Vec<f32> {
         let mut state = seed.wrapping_mul(2_654_435_761) | 1;

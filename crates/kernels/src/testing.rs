@@ -1,7 +1,7 @@
 //! What tests of several kernels share.
 
 use crate::philox::{uniform, Philox, Purpose, Stream};
-use crate::{Context, Level, Packed};
+use crate::{Context, Level, Packed, Precision};
 
 /// Every level of this processor, and the one without fused multiply-add.
 pub(crate) fn levels() -> Vec<Level> {
@@ -13,6 +13,24 @@ pub(crate) fn levels() -> Vec<Level> {
 /// Every level with 1, 2, 3 and 8 threads.
 pub(crate) fn contexts() -> Vec<Context> {
     levels().into_iter().flat_map(|level| [1, 2, 3, 8].map(|threads| Context::new(level, threads))).collect()
+}
+
+/// Contexts in bf16 with these numbers of threads: every level where it widens, and those with an instruction. All of a
+/// list give the same bits.
+pub(crate) fn bf16_contexts(threads: &[usize]) -> [Vec<Context>; 2] {
+    let of = |levels: Vec<Level>| {
+        let context = |level, &threads: &usize| Context::new(level, threads).with_precision(Precision::Bf16);
+        levels.into_iter().flat_map(|level| threads.iter().map(move |threads| context(level, threads))).collect()
+    };
+    let with = Level::available().into_iter().filter(|level| level.bf16_instruction().is_some()).collect();
+    [of(levels().into_iter().map(Level::widened).collect()), of(with)]
+}
+
+/// `x` rounded to bf16 by arithmetic: 8 significant bits, ties to even.
+pub(crate) fn to_bf16(x: f32) -> f32 {
+    let exponent = f64::from(x).abs().log2().floor().max(-126.0);
+    let unit = (exponent - 7.0).exp2();
+    ((f64::from(x) / unit).round_ties_even() * unit) as f32
 }
 
 /// `count` numbers in ±`scale`.

@@ -8,7 +8,8 @@
 //! 2. The panel lies in strips of 16 columns: a level whose group is one strip wide reads one stream, a
 //!    level whose group is four strips wide reads four.
 //! 3. A tile is a function of its own, so that nothing around it takes its registers.
-//! 4. R is a constant of 1 to 6, chosen once per tile; the columns left over by groups of V vectors run
+//! 4. A factor of pairs has two bf16 values of k in every lane, the panel as well: one step does two terms.
+//! 5. R is a constant of 1 to 6, chosen once per tile; the columns left over by groups of V vectors run
 //!    in groups of W vectors, at most one block of 16.
 
 use crate::panels::PANEL;
@@ -21,6 +22,9 @@ pub(crate) const ROWS: usize = 6;
 
 /// The left factor of a tile.
 pub(crate) trait Left: Copy {
+    /// Whether values, and those of the panel, are pairs of bf16 values, and k counts pairs.
+    const PAIRS: bool = false;
+
     /// The value that row `row` of the tile multiplies at `k`.
     ///
     /// # Safety
@@ -57,6 +61,20 @@ impl Left for LeftColumns {
     }
 }
 
+/// A factor of pairs.
+#[derive(Clone, Copy)]
+pub(crate) struct Pairs<L>(pub(crate) L);
+
+impl<L: Left> Left for Pairs<L> {
+    const PAIRS: bool = true;
+
+    #[inline(always)]
+    unsafe fn value(self, k: usize, row: usize) -> f32 {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.value(k, row) }
+    }
+}
+
 /// A row of zeros for tiles that start their sums at zero.
 pub(crate) static ZEROS: [f32; PANEL] = [0.0; PANEL];
 
@@ -81,7 +99,11 @@ pub(crate) unsafe fn multiply<S: Simd, L: Left>(
 ) {
     macro_rules! tile {
         ($rows:literal) => {
-            s.outlined(Tile::<L, $rows> { k, left, panel, strip, width, initial, out })
+            if L::PAIRS {
+                s.outlined_pairs(Tile::<L, $rows> { k, left, panel, strip, width, initial, out })
+            } else {
+                s.outlined(Tile::<L, $rows> { k, left, panel, strip, width, initial, out })
+            }
         };
     }
     match rows {
@@ -93,6 +115,53 @@ pub(crate) unsafe fn multiply<S: Simd, L: Left>(
         1 => tile!(1),
         _ => unreachable!("a tile has 1 to 6 rows"),
     }
+}
+
+/// [`multiply`] for rows that lie contiguous over k: floats, or with `pairs` pairs, of which there are k.
+///
+/// # Safety
+/// As [`multiply`].
+#[inline(always)]
+pub(crate) unsafe fn multiply_rows<S: Simd>(
+    s: S,
+    pairs: bool,
+    rows: usize,
+    k: usize,
+    left: LeftRows,
+    panel: *const f32,
+    strip: usize,
+    width: usize,
+    initial: &[*const f32; ROWS],
+    out: &[*mut f32; ROWS],
+) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        if pairs {
+            multiply_pairs(s, rows, k, left, panel, strip, width, initial, out);
+        } else {
+            multiply(s, rows, k, left, panel, strip, width, initial, out);
+        }
+    }
+}
+
+/// [`multiply`] for rows of pairs: a function of its own, which all products share.
+///
+/// # Safety
+/// As [`multiply`].
+#[inline(never)]
+unsafe fn multiply_pairs<S: Simd>(
+    s: S,
+    rows: usize,
+    k: usize,
+    left: LeftRows,
+    panel: *const f32,
+    strip: usize,
+    width: usize,
+    initial: &[*const f32; ROWS],
+    out: &[*mut f32; ROWS],
+) {
+    // SAFETY: the caller's promises.
+    unsafe { multiply(s, rows, k, Pairs(left), panel, strip, width, initial, out) }
 }
 
 /// A tile of R rows; made only by [`multiply`], whose caller made its promises.
@@ -164,7 +233,8 @@ unsafe fn group<S: Simd, L: Left, const R: usize, const V: usize>(
             for r in 0..R {
                 let x = s.splat(left.value(k, r));
                 for v in 0..V {
-                    sums[r][v] = s.mul_add(x, w[v], sums[r][v]);
+                    sums[r][v] =
+                        if L::PAIRS { s.dot_pairs(x, w[v], sums[r][v]) } else { s.mul_add(x, w[v], sums[r][v]) };
                 }
             }
         }

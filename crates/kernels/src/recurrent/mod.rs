@@ -9,6 +9,7 @@
 //! 3. A tile of up to six rows times one panel leaves its sums in a few cache lines, from which an
 //!    [`Epilogue`] computes gates and state: pre-activations never travel to memory.
 //! 4. Backward overwrites the saved gates with their gradients.
+//! 5. In bf16 a thread rounds the left rows of a step once, for all panels; states and gates stay `f32`.
 //!
 //! A state matrix has `N + P` rows: the initial state of every sequence, then the state after every
 //! packed position.
@@ -21,10 +22,11 @@ mod split;
 mod tests;
 
 use crate::activation::Activation;
+use crate::bf16;
 use crate::packed::Packed;
 use crate::panels::{GateLayout, Panels, PANEL};
 use crate::shared::Shared;
-use crate::simd::Simd;
+use crate::simd::{Kernel, Simd};
 use crate::tile::{self, LeftRows, ROWS};
 use crate::{padded, BLOCK, TAIL};
 use split::{run, Share};
@@ -218,23 +220,119 @@ trait Epilogue {
     unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums);
 }
 
-/// Sums of up to six rows, and of that for every gate that has a product of its own: `[gates, rows, PANEL]`.
+/// What a thread has at hand for the products of a step.
 #[repr(align(64))]
-struct Scratch([f32; ROWS * MAX_GATES * PANEL]);
+struct Scratch {
+    /// Sums of up to six rows, and of that for every gate that has a product of its own: `[gates, rows, PANEL]`.
+    sums: [f32; ROWS * MAX_GATES * PANEL],
+    /// The most rows of the thread.
+    rows: usize,
+    /// Left factors in pairs, where the weights are in pairs.
+    rounded: Vec<f32>,
+}
 
 impl Scratch {
     /// Floats from the sums of one gate to those of the next.
     const GATE: usize = ROWS * PANEL;
 
-    fn new() -> Scratch {
-        Scratch([0.0; ROWS * MAX_GATES * PANEL])
+    fn new(rows: usize) -> Scratch {
+        Scratch { sums: [0.0; ROWS * MAX_GATES * PANEL], rows, rounded: Vec::new() }
     }
 
     /// Where a tile leaves the sums of a gate.
     #[inline(always)]
     fn rows(&mut self, gate: usize) -> [*mut f32; ROWS] {
-        let first = self.0.as_mut_ptr().wrapping_add(gate * Scratch::GATE);
+        let first = self.sums.as_mut_ptr().wrapping_add(gate * Scratch::GATE);
         std::array::from_fn(|r| first.wrapping_add(r * PANEL))
+    }
+
+    /// The left factors of `products` products with `weights`, k columns each from `first` on, for the first `count`
+    /// rows of a step.
+    ///
+    /// # Safety
+    /// These rows of `left` have these columns, and no other thread writes them.
+    #[inline(always)]
+    unsafe fn factors<S: Simd>(
+        &mut self,
+        s: S,
+        weights: &Panels,
+        left: &Left,
+        rows: &Rows,
+        count: usize,
+        (products, first, k): (usize, usize, usize),
+    ) -> Factors {
+        let base = left.base.wrapping_add((left.first + rows.share.row(0)) * left.stride + first);
+        let plain = Factors { base, stride: rows.share.row_step() * left.stride, product: left.gate };
+        if weights.pairs() {
+            // SAFETY: the caller's promise.
+            unsafe { self.rounded(s, &plain, count, products, k) }
+        } else {
+            plain
+        }
+    }
+
+    /// Factors in pairs. A function of its own, which cells share.
+    ///
+    /// # Safety
+    /// As [`Scratch::factors`].
+    #[inline(never)]
+    unsafe fn rounded<S: Simd>(&mut self, s: S, plain: &Factors, count: usize, products: usize, k: usize) -> Factors {
+        let pairs = bf16::pairs(k);
+        let distinct = if plain.product > 0 { products } else { 1 };
+        let length = distinct * self.rows * pairs;
+        if self.rounded.len() < length {
+            self.rounded.resize(length, 0.0);
+        }
+        for product in 0..distinct {
+            let to = &mut self.rounded[product * self.rows * pairs..][..count * pairs];
+            s.outlined(RoundRows {
+                from: plain.base.wrapping_add(product * plain.product),
+                stride: plain.stride,
+                k,
+                to,
+            });
+        }
+        let product = if plain.product > 0 { self.rows * pairs } else { 0 };
+        Factors { base: self.rounded.as_ptr(), stride: pairs, product }
+    }
+}
+
+/// Rounds rows of k values to pairs; made only by [`Scratch::rounded`], whose caller promised these rows.
+struct RoundRows<'a> {
+    from: *const f32,
+    stride: usize,
+    k: usize,
+    to: &'a mut [f32],
+}
+
+impl Kernel for RoundRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd, const V: usize, const W: usize>(self, _: S) {
+        for (row, to) in self.to.chunks_exact_mut(bf16::pairs(self.k)).enumerate() {
+            // SAFETY: the promise of `rounded`.
+            let from = unsafe { std::slice::from_raw_parts(self.from.wrapping_add(row * self.stride), self.k) };
+            bf16::round_row(from, to);
+        }
+    }
+}
+
+/// Left factors in the form of the weights.
+#[derive(Clone, Copy)]
+struct Factors {
+    base: *const f32,
+    /// Floats, or pairs, from one row of the thread to the next.
+    stride: usize,
+    /// From the factor of one product to that of the next; 0 where products share it.
+    product: usize,
+}
+
+impl Factors {
+    /// The rows of a tile from `first` on, for a product, at `column`; those that a tile does not have lie anywhere.
+    #[inline(always)]
+    fn rows(&self, first: usize, product: usize, column: usize) -> LeftRows {
+        let first = self.base.wrapping_add(first * self.stride + product * self.product + column);
+        LeftRows(std::array::from_fn(|r| first.wrapping_add(r * self.stride)))
     }
 }
 
@@ -248,15 +346,6 @@ struct Left {
     first: usize,
     /// Floats from the factor of one gate to that of the next; 0 where gates share it.
     gate: usize,
-}
-
-impl Left {
-    /// The rows of a tile from `row` on, every `parts`-th, at `column`; those that a tile does not have lie anywhere.
-    #[inline(always)]
-    fn rows(&self, row: usize, parts: usize, column: usize) -> LeftRows {
-        let first = self.base.wrapping_add((self.first + row) * self.stride + column);
-        LeftRows(std::array::from_fn(|r| first.wrapping_add(r * parts * self.stride)))
-    }
 }
 
 /// Where the sums of a product start.
@@ -292,12 +381,15 @@ impl GateProduct<'_> {
         let columns = layout.columns();
         let (blocks, apart) = (h / BLOCK, !layout.interleaved);
         let span = if apart { MAX_GATES } else { (MAX_GATES / layout.gates).max(1) };
+        let products = if apart { gates.1 } else { 1 };
+        // SAFETY: the caller's promises.
+        let factors =
+            unsafe { scratch.factors(s, weights, &left, rows, rows.alive, (products, gates.0 * left.gate, k)) };
         let (begin, end) = rows.share.blocks(blocks);
         for first_block in (begin..end).step_by(span) {
             let count = span.min(end - first_block);
             for (first, tile_rows) in tile::tiles(rows.alive) {
                 let place = rows.place(first);
-                let products = if apart { gates.1 } else { 1 };
                 for product in 0..products {
                     let gate = gates.0 + product;
                     let (column, width) = if apart {
@@ -314,12 +406,13 @@ impl GateProduct<'_> {
                                 input.rows(gates, (place.position, rows.share.row_step(), tile_rows), columns, column)
                             }
                         };
-                        tile::multiply(
+                        tile::multiply_rows(
                             s,
+                            weights.pairs(),
                             tile_rows,
-                            k,
-                            left.rows(place.row, rows.share.row_step(), gate * left.gate),
-                            weights.strips_at(column).as_ptr(),
+                            weights.depth(k),
+                            factors.rows(first, product, 0),
+                            weights.strips_at(column, 0).as_ptr(),
                             weights.strip(),
                             width,
                             &initial,
@@ -332,7 +425,7 @@ impl GateProduct<'_> {
                     for block in 0..count {
                         // SAFETY: the sums of this row were written; the rest as above.
                         unsafe {
-                            let sums = scratch.0.as_ptr().add(r * PANEL + block * step);
+                            let sums = scratch.sums.as_ptr().add(r * PANEL + block * step);
                             epilogue.block(
                                 s,
                                 rows.place(first + r),
@@ -367,20 +460,23 @@ impl BackProduct<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd, E: Epilogue>(&self, s: S, rows: &Rows, count: usize, scratch: &mut Scratch, epilogue: &E) {
         let BackProduct { weights, left, pieces, length } = *self;
+        // SAFETY: the caller's promises.
+        let factors =
+            unsafe { scratch.factors(s, weights, &left, rows, count, (1, pieces.0 * length, pieces.1 * length)) };
         let (begin, end) = rows.share.blocks(weights.columns() / BLOCK);
         for column in (begin * BLOCK..end * BLOCK).step_by(PANEL) {
             let width = PANEL.min(end * BLOCK - column);
             for (first, tile_rows) in tile::tiles(count) {
                 for piece in 0..pieces.1 {
-                    let k = (pieces.0 + piece) * length;
                     // SAFETY: the caller's promises; the scratch has a panel for every piece and row.
                     unsafe {
-                        tile::multiply(
+                        tile::multiply_rows(
                             s,
+                            weights.pairs(),
                             tile_rows,
-                            length,
-                            left.rows(rows.place(first).row, rows.share.row_step(), k),
-                            weights.strips_at(column).as_ptr().add(k * BLOCK),
+                            weights.depth(length),
+                            factors.rows(first, 0, weights.depth(piece * length)),
+                            weights.strips_at(column, (pieces.0 + piece) * length).as_ptr(),
                             weights.strip(),
                             width,
                             &[tile::ZEROS.as_ptr(); ROWS],
@@ -392,7 +488,7 @@ impl BackProduct<'_> {
                     for block in (0..width).step_by(BLOCK) {
                         // SAFETY: the sums of this row were written; the rest as above.
                         unsafe {
-                            let sums = scratch.0.as_ptr().add(r * PANEL + block);
+                            let sums = scratch.sums.as_ptr().add(r * PANEL + block);
                             epilogue.block(
                                 s,
                                 rows.place(first + r),

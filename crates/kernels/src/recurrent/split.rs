@@ -95,7 +95,7 @@ impl<C: Steps> Kernel for Loop<'_, C> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd, const V: usize, const W: usize>(self, s: S) {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::new(self.share.rows(self.packed.sequences()));
         let steps = self.packed.steps();
         for index in 0..steps {
             let step = if self.backward { steps - 1 - index } else { index };

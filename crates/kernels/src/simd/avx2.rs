@@ -92,6 +92,17 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn first(self, pairs: __m256) -> __m256 {
+        // SAFETY: the token proves the feature.
+        unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(pairs))) }
+    }
+    #[inline(always)]
+    fn second(self, pairs: __m256) -> __m256 {
+        // SAFETY: the token proves the feature.
+        unsafe { _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(pairs), _mm256_set1_epi32(-0x1_0000))) }
+    }
+
+    #[inline(always)]
     fn outlined<K: Kernel>(self, kernel: K) -> K::Output {
         apart(self, kernel)
     }

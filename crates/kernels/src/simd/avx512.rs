@@ -1,30 +1,53 @@
-//! Sixteen lanes: AVX-512 F, BW, VL and DQ.
+//! Sixteen lanes: AVX-512 F, BW, VL and DQ, and for pairs of bf16 values AVX-512 BF16 where it is there.
 
 use super::{Kernel, Simd};
 use core::arch::x86_64::*;
+use core::mem::transmute;
 
-/// Proof that the processor has AVX-512 F, BW, VL and DQ.
+/// Proof that the processor has AVX-512 F, BW, VL and DQ, and with `BF16` AVX-512 BF16.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512 {
-    _private: (),
+pub(crate) struct Avx512<const BF16: bool> {
+    /// Whether kernels for pairs run with AVX-512 BF16.
+    bf16: bool,
 }
 
 /// Four vectors a group: with six rows that is 24 accumulators + 4 weights + 1 broadcast of 32 registers.
 ///
 /// # Safety
-/// The processor has AVX-512 F, BW, VL and DQ, AVX2 and FMA.
+/// The processor has AVX-512 F, BW, VL and DQ, AVX2 and FMA, and with `bf16` AVX-512 BF16.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
-pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx512, 4, 1>(Avx512 { _private: () })
+pub(super) unsafe fn run<K: Kernel>(kernel: K, bf16: bool) -> K::Output {
+    kernel.run::<Avx512<false>, 4, 1>(Avx512 { bf16 })
+}
+
+/// # Safety
+/// As [`run`] with `bf16`.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")]
+unsafe fn run_bf16<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx512<true>, 4, 1>(Avx512 { bf16: true })
 }
 
 /// [`run`] behind a function without target features: `inline(never)` holds for it, while rustc drops it where there are
 /// some.
 #[inline(never)]
-fn apart<K: Kernel>(_: Avx512, kernel: K) -> K::Output {
+fn apart<K: Kernel, const BF16: bool>(token: Avx512<BF16>, kernel: K) -> K::Output {
     // SAFETY: the token proves the feature.
-    unsafe { run(kernel) }
+    unsafe { run(kernel, token.bf16) }
+}
+
+/// [`run_bf16`] behind a function without target features, or [`run`].
+#[inline(never)]
+fn pairs_apart<K: Kernel, const BF16: bool>(token: Avx512<BF16>, kernel: K) -> K::Output {
+    // SAFETY: the token proves the feature.
+    unsafe {
+        if token.bf16 {
+            run_bf16(kernel)
+        } else {
+            run(kernel, false)
+        }
+    }
 }
 
 macro_rules! lanewise {
@@ -37,7 +60,7 @@ macro_rules! lanewise {
     )+};
 }
 
-impl Simd for Avx512 {
+impl<const BF16: bool> Simd for Avx512<BF16> {
     type F32 = __m512;
     type Mask = __mmask16;
     const LANES: usize = 16;
@@ -92,7 +115,33 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn first(self, pairs: __m512) -> __m512 {
+        // SAFETY: the token proves the feature.
+        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_castps_si512(pairs))) }
+    }
+    #[inline(always)]
+    fn second(self, pairs: __m512) -> __m512 {
+        // SAFETY: the token proves the feature.
+        unsafe { _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pairs), _mm512_set1_epi32(-0x1_0000))) }
+    }
+    #[inline(always)]
+    fn dot_pairs(self, x: __m512, w: __m512, sum: __m512) -> __m512 {
+        if BF16 {
+            // SAFETY: the token proves the feature; both types are 512 bits.
+            return unsafe {
+                _mm512_dpbf16_ps(sum, transmute::<__m512, __m512bh>(x), transmute::<__m512, __m512bh>(w))
+            };
+        }
+        let sum = self.mul_add(self.first(x), self.first(w), sum);
+        self.mul_add(self.second(x), self.second(w), sum)
+    }
+
+    #[inline(always)]
     fn outlined<K: Kernel>(self, kernel: K) -> K::Output {
         apart(self, kernel)
+    }
+    #[inline(always)]
+    fn outlined_pairs<K: Kernel>(self, kernel: K) -> K::Output {
+        pairs_apart(self, kernel)
     }
 }

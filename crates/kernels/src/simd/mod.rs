@@ -46,9 +46,25 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// The bits of `a` shifted left by 23 plus the bits of 1.0, as wrapping integers: with
     /// `a = 1.5 · 2²³ + n` it is `2ⁿ` for −126 ≤ n ≤ 127.
     fn exponent(self, a: Self::F32) -> Self::F32;
+    /// The first values of pairs: a lane of these holds two bf16 values, the first in its lower half.
+    fn first(self, pairs: Self::F32) -> Self::F32;
+    /// The second values of pairs.
+    fn second(self, pairs: Self::F32) -> Self::F32;
+    /// `sum + x₀ · w₀ + x₁ · w₁` for pairs: two fused multiply-adds in this order, unless the processor has an
+    /// instruction of its own.
+    #[inline(always)]
+    fn dot_pairs(self, x: Self::F32, w: Self::F32, sum: Self::F32) -> Self::F32 {
+        let sum = self.mul_add(self.first(x), self.first(w), sum);
+        self.mul_add(self.second(x), self.second(w), sum)
+    }
     /// Runs a kernel as a function of its own, compiled for this level: registers are allocated for it
     /// alone, where inlining would make the compiler spill accumulators.
     fn outlined<K: Kernel>(self, kernel: K) -> K::Output;
+    /// The same with the processor's instruction for [`Simd::dot_pairs`], where it has one.
+    #[inline(always)]
+    fn outlined_pairs<K: Kernel>(self, kernel: K) -> K::Output {
+        self.outlined(kernel)
+    }
 }
 
 /// A computation that runs at any level. `V` native vectors make one column group of a product tile,
@@ -72,9 +88,9 @@ enum Kind {
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
-    Avx512,
+    Avx512 { bf16: bool },
     #[cfg(target_arch = "aarch64")]
-    Neon,
+    Neon { bf16: bool },
 }
 
 /// The names that [`Level::named`] knows, slowest first.
@@ -106,12 +122,12 @@ impl Level {
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512dq")
             {
-                levels.push(Level(Kind::Avx512));
+                levels.push(Level(Kind::Avx512 { bf16: is_x86_feature_detected!("avx512bf16") }));
             }
         }
         #[cfg(target_arch = "aarch64")]
         if std::arch::is_aarch64_feature_detected!("neon") {
-            levels.push(Level(Kind::Neon));
+            levels.push(Level(Kind::Neon { bf16: std::arch::is_aarch64_feature_detected!("bf16") }));
         }
         levels
     }
@@ -136,9 +152,32 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => "avx512",
+            Kind::Avx512 { .. } => "avx512",
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon => "neon",
+            Kind::Neon { .. } => "neon",
+        }
+    }
+
+    /// The instruction that multiplies pairs of bf16 values: `vdpbf16ps`, `bfdot`, or none, where they are widened to
+    /// `f32`.
+    pub fn bf16_instruction(self) -> Option<&'static str> {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 { bf16: true } => Some("vdpbf16ps"),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon { bf16: true } => Some("bfdot"),
+            _ => None,
+        }
+    }
+
+    /// This level as on a processor without an instruction for bf16.
+    pub fn widened(self) -> Level {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 { .. } => Level(Kind::Avx512 { bf16: false }),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon { .. } => Level(Kind::Neon { bf16: false }),
+            _ => self,
         }
     }
 
@@ -149,9 +188,9 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => 8,
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => 16,
+            Kind::Avx512 { .. } => 16,
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon => 4,
+            Kind::Neon { .. } => 4,
         }
     }
 
@@ -165,10 +204,10 @@ impl Level {
             Kind::Avx2 => unsafe { avx2::run(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: this kind exists only after `available` detected its features.
-            Kind::Avx512 => unsafe { avx512::run(kernel) },
+            Kind::Avx512 { bf16 } => unsafe { avx512::run(kernel, bf16) },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: this kind exists only after `available` detected its features.
-            Kind::Neon => unsafe { neon::run(kernel) },
+            Kind::Neon { bf16 } => unsafe { neon::run(kernel, bf16) },
         }
     }
 }

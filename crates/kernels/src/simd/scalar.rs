@@ -120,6 +120,14 @@ macro_rules! one_lane {
                 f32::from_bits((a.to_bits() << 23).wrapping_add(0x3f80_0000))
             }
             #[inline(always)]
+            fn first(self, pairs: f32) -> f32 {
+                f32::from_bits(pairs.to_bits() << 16)
+            }
+            #[inline(always)]
+            fn second(self, pairs: f32) -> f32 {
+                f32::from_bits(pairs.to_bits() & 0xffff_0000)
+            }
+            #[inline(always)]
             fn outlined<K: Kernel>(self, kernel: K) -> K::Output {
                 $outlined(self, kernel)
             }

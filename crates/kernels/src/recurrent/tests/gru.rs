@@ -242,7 +242,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
         let differs = run(case, &packed, &x, &context).differs(&outcome);
         prop_assert!(differs.is_none(), "{differs:?} has other bits with {context:?}");
     }
-    Ok(())
+    check_bf16_bits(|context| run(case, &packed, &x, context))
 }
 
 proptest! {
@@ -250,5 +250,19 @@ proptest! {
     #[test]
     fn gru_matches_the_textbook_and_is_equal_everywhere(case in cases()) {
         check(&case)?;
+    }
+}
+
+#[test]
+fn gru_in_bf16_is_near_that_in_f32() {
+    for (units, masks, reset_after) in
+        [(200, Masks::None, true), (33, Masks::Shared, false), (50, Masks::PerGate, true)]
+    {
+        let (activation, recurrent_activation) = (Activation::Tanh, Activation::Sigmoid);
+        let batch = long_batch(units, masks);
+        let case = Case { batch, activation, recurrent_activation, reset_after, recurrent_bias: reset_after };
+        let packed = crate::testing::packed(&case.batch.lengths);
+        let x = case.numbers(&packed);
+        check_bf16_near(|context| run(&case, &packed, &x, context));
     }
 }

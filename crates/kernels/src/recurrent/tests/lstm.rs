@@ -434,7 +434,7 @@ pub(super) fn check(case: &Case) -> Result<(), TestCaseError> {
         let differs = run(case, &packed, &x, &context).differs(&outcome);
         prop_assert!(differs.is_none(), "{differs:?} has other bits with {context:?}");
     }
-    Ok(())
+    check_bf16_bits(|context| run(case, &packed, &x, context))
 }
 
 proptest! {
@@ -458,20 +458,23 @@ fn large_lstm_matches_the_textbook_and_is_equal_everywhere() {
     for (units, masks, projection) in
         [(200, Masks::Shared, None), (201, Masks::None, None), (200, Masks::PerGate, Some(97))]
     {
-        let batch = Batch {
-            units,
-            lengths: (0..24).map(|i| (i * 7) % 17).collect(),
-            shared_rows: masks == Masks::None,
-            apart: false,
-            masks,
-            zoneout: Keep::Nothing,
-            dy: true,
-            dh_last: true,
-            dh: true,
-            seed: 3,
-        };
+        let batch = Batch { lengths: (0..24).map(|i| (i * 7) % 17).collect(), ..long_batch(units, masks) };
         let options = Options::default();
         let zoneout_cell = Keep::Nothing;
         check(&Case { batch, options, projection, peepholes: false, normalization: false, zoneout_cell }).unwrap();
+    }
+}
+
+#[test]
+fn lstm_in_bf16_is_near_that_in_f32() {
+    for (units, masks, projection, coupled) in
+        [(200, Masks::None, None, false), (33, Masks::Shared, Some(17), true), (50, Masks::PerGate, None, false)]
+    {
+        let options = Options { coupled, ..Options::default() };
+        let (batch, zoneout_cell) = (long_batch(units, masks), Keep::Share);
+        let case = Case { batch, options, projection, peepholes: true, normalization: false, zoneout_cell };
+        let packed = crate::testing::packed(&case.batch.lengths);
+        let x = case.numbers(&packed);
+        check_bf16_near(|context| run(&case, &packed, &x, context));
     }
 }

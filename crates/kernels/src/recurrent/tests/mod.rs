@@ -7,8 +7,8 @@ mod simple_rnn;
 
 use super::Zoneout;
 use crate::reference;
-use crate::testing::{numbers, wide};
-use crate::{Activation, GateLayout, Packed};
+use crate::testing::{bf16_contexts, numbers, wide};
+use crate::{Activation, Context, GateLayout, Level, Packed};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -18,6 +18,10 @@ const TOLERANCE: f64 = 4e-6;
 /// Times as much as the textbook changes where its numbers are [`nudged`], kernels may differ from it besides: where
 /// gradients grow from step to step, roundings do.
 const ROUNDINGS: f64 = 16.0;
+
+/// Largest difference of bf16 to `f32`, relative to the largest value of a buffer, at least 1: factors are rounded by
+/// 2⁻⁹ of themselves, in up to 17 steps one after another.
+const BF16: f64 = 0.03;
 
 /// No pre-activation lies nearer to a corner of its function than this: the slopes on both sides differ.
 const CORNER: f64 = 2e-5;
@@ -189,7 +193,7 @@ fn interleave(layout: GateLayout, x: &[f32]) -> Vec<f32> {
 /// # Panics
 /// If padding is not zero.
 fn deinterleave(layout: GateLayout, x: &[f32]) -> Vec<f32> {
-    let context = crate::Context::new(crate::Level::best(), 1);
+    let context = Context::new(Level::best(), 1);
     let rows = x.len() / layout.columns();
     let mut out = vec![0.0; rows * layout.gates * layout.units];
     layout.add_to_parameter(&context, rows, x, &mut out);
@@ -269,6 +273,49 @@ fn near_wide(what: &str, got: &[f64], exact: &[f64], nudged: &[f64]) -> Result<(
         prop_assert!(error <= allowed, "{what}[{i}]: {got} instead of {exact}, off by {error:e} of {allowed:e}");
     }
     Ok(())
+}
+
+/// In bf16, all that widen agree to the bit, and all with an instruction.
+fn check_bf16_bits(run: impl Fn(&Context) -> Outcome) -> Result<(), TestCaseError> {
+    for contexts in bf16_contexts(&[1, 3]) {
+        let outcomes: Vec<Outcome> = contexts.iter().map(&run).collect();
+        for (outcome, context) in outcomes.iter().zip(&contexts) {
+            let differs = outcome.differs(&outcomes[0]);
+            prop_assert!(differs.is_none(), "{differs:?} has other bits with {context:?}");
+        }
+    }
+    Ok(())
+}
+
+/// In bf16 every buffer is near that in `f32`, and not equal.
+fn check_bf16_near(run: impl Fn(&Context) -> Outcome) {
+    let whole = run(&Context::new(Level::best(), 2));
+    for context in bf16_contexts(&[1, 2]).concat() {
+        let outcome = run(&context);
+        assert!(outcome.differs(&whole).is_some());
+        for ((name, got), (_, whole)) in outcome.0.iter().zip(&whole.0) {
+            let allowed = BF16 * largest(&wide(whole));
+            let errors = got.iter().zip(whole).map(|(x, y)| f64::from((x - y).abs()));
+            let error = errors.fold(0.0, f64::max);
+            assert!(error <= allowed, "{name} is off by {error} of {allowed} with {context:?}");
+        }
+    }
+}
+
+/// A batch of rows of up to 17 steps.
+fn long_batch(units: usize, masks: Masks) -> Batch {
+    Batch {
+        units,
+        lengths: (0..24).map(|i| (i * 7) % 18).collect(),
+        shared_rows: masks == Masks::None,
+        apart: false,
+        masks,
+        zoneout: Keep::Nothing,
+        dy: true,
+        dh_last: true,
+        dh: true,
+        seed: 3,
+    }
 }
 
 /// `out[k, column] += x[k] · d[column]` for the columns of a gate: a weight gradient, summed the plain way.

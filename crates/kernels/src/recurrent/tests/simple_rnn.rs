@@ -171,7 +171,7 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
         let differs = run(case, &packed, &x, &context).differs(&outcome);
         prop_assert!(differs.is_none(), "{differs:?} has other bits with {context:?}");
     }
-    Ok(())
+    check_bf16_bits(|context| run(case, &packed, &x, context))
 }
 
 proptest! {
@@ -179,5 +179,15 @@ proptest! {
     #[test]
     fn simple_rnn_matches_the_textbook_and_is_equal_everywhere(case in cases()) {
         check(&case)?;
+    }
+}
+
+#[test]
+fn simple_rnn_in_bf16_is_near_that_in_f32() {
+    for (units, masks) in [(200, Masks::None), (33, Masks::Shared)] {
+        let case = Case { batch: long_batch(units, masks), activation: Activation::Tanh };
+        let packed = crate::testing::packed(&case.batch.lengths);
+        let x = case.numbers(&packed);
+        check_bf16_near(|context| run(&case, &packed, &x, context));
     }
 }
