@@ -92,7 +92,7 @@ export type { Evaluation, Loss, Metric, Optimizer, Schedule } from './model/obje
 export type { ModelInput } from './model/sequences.js'
 export { Session, type SessionOptions, type StreamOptions } from './model/session.js'
 export type { LayerState, ModelStates } from './model/states.js'
-export type { ComputeOptions } from './native/load.js'
+export type { ComputeOptions, Precision } from './native/load.js'
 export type { LinearBaselineResult } from './tasks/linear-baseline.js'
 export {
   type Prediction,

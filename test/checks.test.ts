@@ -19,14 +19,14 @@ const CALLS: [name: string, call: Call, options: string][] = [
     'TextClassifier.train',
     options =>
       cellstate.TextClassifier.train(reviews(20), { text: 'text', label: 'stars', epochs: 1, ...options }),
-    'recipe level validation testSize seed splitSeed epochs batchSize baseline signal callbacks threads',
+    'recipe level validation testSize seed splitSeed epochs batchSize baseline signal callbacks threads precision',
   ],
   [
     'train',
     options => cellstate.train(classifier(), examples(8), { ...LOSS, ...options } as never),
     'loss optimizer batchSize epochs validation metrics callbacks signal',
   ],
-  ['sequential', options => sequential([input({ features: 1 })], options), 'seed threads simd'],
+  ['sequential', options => sequential([input({ features: 1 })], options), 'seed threads simd precision'],
   [
     'lstm',
     options => words(lstm({ units: 2, ...options })),

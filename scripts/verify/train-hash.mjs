@@ -114,7 +114,13 @@ let loss = 0
 let used
 try {
   for (const layers of MODELS) {
-    const model = new addon.NativeModel(JSON.stringify({ layers, seed: 36 }), Number(threads), simd, {})
+    const model = new addon.NativeModel(
+      JSON.stringify({ layers, seed: 36 }),
+      Number(threads),
+      simd,
+      'f32',
+      {},
+    )
     for (let step = 0; step < STEPS; step++) {
       const { batch, classes } = batchOf(step)
       const report = await model.trainStep(batch, { classes }, 'categoricalCrossentropy', optimizer, 1)

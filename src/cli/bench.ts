@@ -5,7 +5,14 @@ import { dense } from '../model/layers/dense.js'
 import { embedding } from '../model/layers/inputs.js'
 import { lstm } from '../model/layers/recurrent.js'
 import { type Model, sequential } from '../model/model.js'
-import { computeSettings, native, nativeCall, VERSION } from '../native/load.js'
+import {
+  type ComputeSettings,
+  computeSettings,
+  native,
+  nativeCall,
+  type Precision,
+  VERSION,
+} from '../native/load.js'
 import { train } from '../training/train.js'
 import { type CommonOptions, given, printable, type Streams, short } from './options.js'
 import { showStatus } from './progress/show.js'
@@ -56,7 +63,7 @@ interface BenchResult {
   N: number
   threads: number
   simd: string
-  precision: 'f32'
+  precision: Precision
   /** Steps of all sequences of a batch. */
   tokens: number
   /** Distinct ids of a batch: what the kernel of the inputs is multiplied by. */
@@ -72,7 +79,7 @@ interface BenchResult {
 
 /** Measures and prints. */
 export async function benchCommand(options: BenchCommand, streams: Streams): Promise<void> {
-  const settings = computeSettings(given({ threads: options.threads }))
+  const settings = computeSettings(given({ threads: options.threads, precision: options.precision }))
   const simd = settings.simd || native().simdLevels().at(-1)!
   const progress = await showStatus(streams)
   try {
@@ -101,7 +108,7 @@ export async function benchCommand(options: BenchCommand, streams: Streams): Pro
 
 async function measure(
   workload: Workload,
-  settings: { threads: number; simd: string },
+  settings: ComputeSettings,
   seconds: number,
   before: number,
   signal: AbortSignal,
@@ -113,7 +120,7 @@ async function measure(
       lstm({ units: UNITS }),
       dense({ units: CLASSES, activation: 'softmax' }),
     ],
-    { seed: SEED, threads: settings.threads, ...(settings.simd === '' ? {} : { simd: settings.simd }) },
+    { seed: SEED, ...settings, simd: settings.simd === '' ? undefined : settings.simd },
   )
   const ids = zipfIds(N * T * batches)
   const run = { train: training, predict: predictions, step: steps }[mode](model, workload, ids, signal)
@@ -139,7 +146,7 @@ async function measure(
     N,
     threads: model.threads,
     simd: model.simd,
-    precision: 'f32',
+    precision: model.precision,
     tokens,
     distinctTokens,
     milliseconds,
@@ -217,9 +224,9 @@ function reportText({
       .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
       .join('  '),
   )
-  const [{ version, threads }] = results as [BenchResult]
+  const [{ version, threads, precision }] = results as [BenchResult]
   return `${printable(machine.cpu)}, ${machine.cores} cores
-cellstate ${version}, ${threads} threads, ${machine.simd}; peak ${machine.fmaPeakGflops.toFixed(0)} GFLOP/s of multiply-adds
+cellstate ${version}, ${threads} threads, ${machine.simd}${precision === 'f32' ? '' : `, ${precision}`}; peak ${machine.fmaPeakGflops.toFixed(0)} GFLOP/s of multiply-adds
 
 ${lines.join('\n')}
 

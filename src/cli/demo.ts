@@ -24,7 +24,7 @@ const EPOCHS = 10
 
 /** Trains, predicts, and says what to do next. */
 export async function demoCommand(options: DemoCommand, streams: Streams): Promise<void> {
-  const { out, csv, seed, threads } = options
+  const { out, csv, seed, threads, precision } = options
   const text = sampleCsv()
   if (csv !== undefined) {
     refuseSameFile(out, [csv])
@@ -35,7 +35,7 @@ export async function demoCommand(options: DemoCommand, streams: Streams): Promi
   const { classifier, seconds } = await trainOnFile(
     csv ?? { name: 'the sample', csv: text },
     {
-      ...given({ progress: options.progress, quiet: options.quiet, threads }),
+      ...given({ progress: options.progress, quiet: options.quiet, threads, precision }),
       text: 'text',
       label: 'stars',
       positive: '>3',

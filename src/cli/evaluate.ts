@@ -19,13 +19,13 @@ export async function evaluateCommand(
   options: EvaluateCommand,
   streams: Streams,
 ): Promise<void> {
-  const { text, label, positive, threads } = options
+  const { text, label, positive, threads, precision } = options
   const { signal } = streams
   const progress = await showStatus(streams)
   const columns = { '--text': text, '--label': label }
   try {
     const rows = namedRows(file, columns, { signal, reading: options, progress, next: 'evaluating' })
-    using classifier = await TextClassifier.load(path, given({ threads }))
+    using classifier = await TextClassifier.load(path, given({ threads, precision }))
     const begin = performance.now()
     const result = await classifier.evaluate(rows, { signal, ...given({ text, label, positive }) })
     const seconds = (performance.now() - begin) / 1000
@@ -53,7 +53,7 @@ function printReport(
     tokensPerSecond: result.tokens / seconds,
     threads: model.threads,
     simd: model.simd,
-    precision: 'f32',
+    precision: model.precision,
     model: path,
   }
   streams.out(

@@ -39,7 +39,7 @@ const HEADING = 12
 
 /** Loads the model and prints what it is. */
 export async function inspectCommand(file: string, options: CommonOptions, streams: Streams): Promise<void> {
-  using model = await loadModel(file, given({ threads: options.threads }))
+  using model = await loadModel(file, given({ threads: options.threads, precision: options.precision }))
   const isClassifier = TEXT_DOCUMENTS.every(name => Object.hasOwn(model.documents, name))
   const classifier = isClassifier ? await TextClassifier.of(model, file) : undefined
   const inspection = await inspect(file, model, classifier)

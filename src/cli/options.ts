@@ -1,6 +1,7 @@
 /** What the commands share: options, where they write, the files they read, and how errors end. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type ArgumentParts, broken, CellstateError } from '../errors.js'
+import { PRECISIONS, type Precision } from '../native/load.js'
 import { quoted } from '../shell.js'
 
 /** What `process.stdin` gives. */
@@ -30,6 +31,7 @@ export interface Streams {
 export interface CommonOptions {
   json?: boolean
   threads?: number
+  precision?: Precision
 }
 
 /** Options of every command that reads rows. */
@@ -96,7 +98,9 @@ export function addOutput(command: Command): Command {
 /** Adds the options of every command that computes. */
 export function addCommon(command: Command): Command {
   return addOutput(
-    command.option('--threads <n>', 'threads that compute (default: physical cores)', wholeNumber(1, 1024)),
+    command
+      .option('--threads <n>', 'threads that compute (default: physical cores)', wholeNumber(1, 1024))
+      .addOption(new Option('--precision <name>', 'of products').choices(PRECISIONS).default('f32')),
   )
 }
 

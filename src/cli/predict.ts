@@ -61,7 +61,10 @@ export async function predictCommand(
             { '--text': options.text },
             { signal, reading: options, progress, next: 'predicting' },
           )
-    using classifier = await TextClassifier.load(model, given({ threads: options.threads }))
+    using classifier = await TextClassifier.load(
+      model,
+      given({ threads: options.threads, precision: options.precision }),
+    )
     if (stdin !== undefined) await predictLines(classifier, stdin, texts.length === 0, options, streams)
     else if (rows === undefined) await predictTexts(classifier, texts, options, streams)
     else if (out === undefined) await predictToOutput(classifier, rows, options, streams)

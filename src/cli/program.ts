@@ -183,7 +183,7 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
     .addOption(
       new Option('--recipe <name>', 'kind of model').choices(['default', 'article']).default('default'),
     )
-    .addOption(new Option('--level <level>', 'what is read').choices(['word', 'character']).default('word'))
+    .addOption(new Option('--level <level>', 'read by').choices(['word', 'character']).default('word'))
   addReading(addColumns(train, true))
     .option('--epochs <n>', 'how often all rows come (default: by recipe)', wholeNumber(1, 1_000_000))
     .option('--batch-size <n>', 'rows of a step (default: 32)', wholeNumber(1, 2 ** 20))

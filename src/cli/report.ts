@@ -1,5 +1,6 @@
 /** What a training led to, in words and as JSON: the file, the accuracy beside simpler classifiers, what to do next. */
 
+import type { Precision } from '../native/load.js'
 import { quoted } from '../shell.js'
 import type { TextClassifier, TextTraining } from '../tasks/text-classifier.js'
 import { count, percent } from '../words.js'
@@ -37,7 +38,7 @@ export interface TrainReport {
   tokensPerSecond: number
   threads: number
   simd: string
-  precision: 'f32'
+  precision: Precision
   model: string
   sha256: string
   /** Command lines to copy. */
@@ -117,7 +118,7 @@ export async function trainReport(
     tokensPerSecond: tokens / trained,
     threads: model.threads,
     simd: model.simd,
-    precision: 'f32',
+    precision: model.precision,
     model: out,
     sha256: await model.sha256(),
     next: [...next],
@@ -149,7 +150,7 @@ export function reportText(
     '',
     wrap(
       `${count(examples.train)} rows trained in ${duration(report.seconds)}, ${short(report.tokensPerSecond)} tokens/s, ` +
-        `${report.threads} ${report.threads === 1 ? 'thread' : 'threads'}, ${report.simd}`,
+        `${report.threads} ${report.threads === 1 ? 'thread' : 'threads'}, ${report.simd}${report.precision === 'f32' ? '' : `, ${report.precision}`}`,
       columns,
     ),
     '',

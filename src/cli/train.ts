@@ -73,8 +73,21 @@ export async function trainOnFile(
   streams: Streams,
   onlooker: Onlooker = {},
 ): Promise<{ classifier: TextClassifier; seconds: number; example: unknown }> {
-  const { text, label, positive, recipe, level, epochs, batchSize, seed, splitSeed, testSize, threads, out } =
-    options
+  const {
+    text,
+    label,
+    positive,
+    recipe,
+    level,
+    epochs,
+    batchSize,
+    seed,
+    splitSeed,
+    testSize,
+    threads,
+    precision,
+    out,
+  } = options
   if (!out.endsWith('.safetensors')) {
     throw new UsageError(`--out ${out}: the name of a model must end in .safetensors`, {
       fix: [`--out ${quoted(`${out}.safetensors`)}`],
@@ -133,7 +146,7 @@ export async function trainOnFile(
         ...progress.callbacks,
         stop.callback,
       ],
-      ...given({ positive, epochs, batchSize, splitSeed, testSize, threads }),
+      ...given({ positive, epochs, batchSize, splitSeed, testSize, threads, precision }),
     })
     if (streams.signal.aborted) {
       throw await keepInterrupted(classifier, file, options, stop, streams, example)

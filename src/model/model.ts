@@ -19,6 +19,7 @@ import {
   native,
   nativeCall,
   nativeCallSync,
+  type Precision,
   VERSION,
 } from '../native/load.js'
 import { bytes, count } from '../words.js'
@@ -187,6 +188,11 @@ export class Model {
   /** Instruction set that computes. */
   get simd(): string {
     return this.#native.simd
+  }
+
+  /** What the factors of large products are rounded to. */
+  get precision(): Precision {
+    return this.#native.precision as Precision
   }
 
   /** JSON texts that were saved with the model, by name; empty for a new model. */
@@ -686,14 +692,14 @@ export class Model {
 export function sequential(layers: readonly Layer[], options: SequentialOptions = {}): Model {
   if (!Array.isArray(layers)) throw argumentTypeError('layers', 'an array of layers', layers)
   if (layers.length === 0) throw argumentRangeError('layers', 'at least one layer', layers)
-  checkOptions('options', options, ['seed', 'threads', 'simd'])
+  checkOptions('options', options, ['seed', 'threads', 'simd', 'precision'])
   const seed = checkSeed('options.seed', options.seed ?? 0)
   const checked = Array.from(layers, (layer, i) => checkLayer(`layers[${i}]`, layer))
-  const compute = computeSettings(options)
+  const { threads, simd, precision } = computeSettings(options)
   const config = JSON.stringify({ layers: checked, seed })
   const given = pretrainedValues(checked)
   const { NativeModel } = native()
-  const handle = nativeCallSync(() => new NativeModel(config, compute.threads, compute.simd, given))
+  const handle = nativeCallSync(() => new NativeModel(config, threads, simd, precision, given))
   return new Model(handle, {})
 }
 
@@ -707,11 +713,11 @@ export function sequential(layers: readonly Layer[], options: SequentialOptions 
  */
 export async function loadModel(path: string, options: LoadModelOptions = {}): Promise<Model> {
   checkName('path', path)
-  checkOptions('options', options, ['allowNonFinite', 'threads', 'simd'])
+  checkOptions('options', options, ['allowNonFinite', 'threads', 'simd', 'precision'])
   const allowNonFinite = checkBoolean('options.allowNonFinite', options.allowNonFinite ?? false)
-  const compute = computeSettings(options)
+  const { threads, simd, precision } = computeSettings(options)
   const loaded = await nativeCall(() =>
-    native().loadModelFile(path, compute.threads, compute.simd, allowNonFinite),
+    native().loadModelFile(path, threads, simd, precision, allowNonFinite),
   ).catch(async (error: unknown) => {
     const { code, cause } = error as CellstateError
     throw code === 'ERR_FILE' && cause !== undefined ? await fileError(path, cause, MODEL_FILES) : error

@@ -111,10 +111,11 @@ export declare class NativeLinear {
 }
 
 export declare class NativeModel {
-  constructor(config: string, threads: number, simd: string, given: Record<string, Float32Array>)
+  constructor(config: string, threads: number, simd: string, precision: string, given: Record<string, Float32Array>)
   get config(): string
   get threads(): number
   get simd(): string
+  get precision(): string
   get layers(): Array<NativeLayer>
   get parameters(): Array<NativeParameter>
   get states(): Array<NativeStateShape>
@@ -144,11 +145,12 @@ export declare class NativeSession {
   reset(model: NativeModel, streams: Uint32Array): Promise<void>
 }
 
-export declare function loadModelFile(path: string, threads: number, simd: string, allowNonFinite: boolean): Promise<NativeLoaded>
+export declare function loadModelFile(path: string, threads: number, simd: string, precision: string, allowNonFinite: boolean): Promise<NativeLoaded>
 export declare function checkWritable(path: string): Promise<void>
 export declare function permutation(seed: number, step: number, n: number): Uint32Array
 export declare function learningRate(schedule: string, step: number, steps: number): number
 export declare function simdLevels(): Array<string>
+export declare function bf16Instruction(simd: string): string | null
 export declare function availableThreads(): number
 export declare function availableThreadsReason(): string
 export declare function mostThreadsAtOnce(): number

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import { checkInteger, guesses } from '../checks.js'
+import { checkChoice, checkInteger, guesses } from '../checks.js'
 import {
   argumentError,
   argumentRangeError,
@@ -21,6 +21,11 @@ export type NativeBinding = typeof Binding
 /** Version of this package, written into model files. */
 export const VERSION = '0.1.0'
 
+/** What the factors of products are rounded to; everything else is `f32`. */
+export const PRECISIONS = ['f32', 'bf16'] as const
+/** One of {@link PRECISIONS}. */
+export type Precision = (typeof PRECISIONS)[number]
+
 /** Options of everything that computes. */
 export interface ComputeOptions {
   /**
@@ -33,12 +38,19 @@ export interface ComputeOptions {
    * environment variable `CELLSTATE_SIMD`, else the widest.
    */
   simd?: string | undefined
+  /**
+   * What the factors of large products are rounded to: `'f32'`, nothing, or `'bf16'`, 8 significant bits, with sums,
+   * weights, states and everything else in `f32`. Faster where the processor has an instruction for it, as
+   * `cellstate doctor` tells; slower elsewhere. Default `'f32'`.
+   */
+  precision?: Precision | undefined
 }
 
 /** {@link ComputeOptions} with the defaults filled in; an empty `simd` means the widest. */
 export interface ComputeSettings {
   readonly threads: number
   readonly simd: string
+  readonly precision: Precision
 }
 
 const MOST_THREADS = 1024
@@ -124,12 +136,16 @@ function isMissing(error: unknown, place: string): boolean {
 }
 
 /**
- * Threads and instruction set as asked for by options, environment and machine, in this order.
+ * Threads, instruction set and precision as asked for by options, environment and machine, in this order.
  *
  * @throws TypeError or RangeError that names the option or variable.
  */
 export function computeSettings(options: ComputeOptions): ComputeSettings {
-  return { threads: threadsOf(options.threads), simd: simdOf(options.simd) }
+  return {
+    threads: threadsOf(options.threads),
+    simd: simdOf(options.simd),
+    precision: checkChoice('options.precision', options.precision ?? 'f32', PRECISIONS),
+  }
 }
 
 function threadsOf(option: number | undefined): number {

@@ -242,6 +242,7 @@ const OPTIONS = [
   'callbacks',
   'threads',
   'simd',
+  'precision',
 ] as const
 
 const RECIPES: Readonly<Record<TextRecipe, Recipe>> = {
@@ -383,7 +384,7 @@ export class TextClassifier<Label extends string = string> {
     const vocabulary = Math.min(recipe.numWords, tokenizer.wordIndex.size + 1)
     const model = sequential(
       recipe.layers(recipe.fullVocabulary ? recipe.numWords : vocabulary, labels.length),
-      { seed, threads: options.threads, simd: options.simd },
+      { seed, threads: options.threads, simd: options.simd, precision: options.precision },
     )
     const linear = validation && withLinear ? new LinearBaseline(tokenizer) : undefined
     try {
@@ -465,7 +466,7 @@ export class TextClassifier<Label extends string = string> {
     options: ComputeOptions = {},
   ): Promise<TextClassifier<Label>> {
     checkName('path', path)
-    checkOptions('options', options, ['threads', 'simd'])
+    checkOptions('options', options, ['threads', 'simd', 'precision'])
     return await TextClassifier.of<Label>(await loadModel(path, options), path)
   }
 

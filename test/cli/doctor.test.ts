@@ -75,7 +75,7 @@ describe('cellstate doctor', () => {
       node: process.version,
       platform: triple,
       addon: { path: addon, bytes: expect.any(Number), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
-      simd: { levels, inUse: levels.at(-1) },
+      simd: { levels, inUse: levels.at(-1), bf16: native().bf16Instruction(levels.at(-1)!) },
       threads: {
         inUse: native().availableThreads(),
         available: native().availableThreads(),
@@ -111,7 +111,7 @@ describe('cellstate doctor', () => {
     const fine = await cellstateProcess(['doctor'], { cwd })
     expect(fine).toMatchObject({ code: 0, err: '' })
     expect(fine.out).toMatch(/^cellstate \d/)
-    expect(fine.out.match(/^✔ /gm)).toHaveLength(10)
+    expect(fine.out.match(/^✔ /gm)).toHaveLength(11)
     expect(fine.out).toContain('\nNothing is wrong.\n')
 
     const { code, out } = await cellstateProcess(['doctor'], { cwd, env: { CELLSTATE_THREADS: '0' } })

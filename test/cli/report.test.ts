@@ -23,7 +23,7 @@ async function report(more: Partial<TextTraining>): Promise<TrainReport> {
     history: { epochs: [epoch(1, 0.8), epoch(2, 0.92), epoch(3, 0.9)], steps: 30, stopped: false },
     ...more,
   }
-  const model = { threads: 2, simd: 'avx2', sha256: async () => 'ab'.repeat(32) }
+  const model = { threads: 2, simd: 'avx2', precision: 'f32', sha256: async () => 'ab'.repeat(32) }
   const classifier = { model, training } as unknown as TextClassifier
   return await trainReport(classifier, {
     seconds: 6,

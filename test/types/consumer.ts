@@ -120,7 +120,9 @@ export async function networks(signal: AbortSignal): Promise<void> {
     dropout({ rate: 0.3 }),
     dense({ units: 2, activation: 'softmax' }),
   ]
-  const model: Model = sequential(layers, { seed: 36, threads: 2, simd: 'scalar' })
+  const model: Model = sequential(layers, { seed: 36, threads: 2, simd: 'scalar', precision: 'bf16' })
+  const precision: 'f32' | 'bf16' = model.precision
+  console.log(precision)
   sequential([input({ features: 7 }), lstm({ units: 8 }), globalAveragePooling(), dense({ units: 1 })])
 
   const loss: Loss = 'categoricalCrossentropy'

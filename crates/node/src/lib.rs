@@ -39,6 +39,12 @@ pub fn simd_levels() -> Vec<String> {
     cellstate_kernels::Level::available().iter().map(|level| level.name().to_owned()).collect()
 }
 
+/// The instruction for products in bf16 that a level of this processor has, if any.
+#[napi(catch_unwind)]
+pub fn bf16_instruction(simd: String) -> Option<String> {
+    cellstate_kernels::Level::named(&simd)?.bf16_instruction().map(str::to_owned)
+}
+
 /// Threads that a computation should use: physical cores within affinity and CPU quota.
 #[napi(catch_unwind)]
 pub fn available_threads() -> u32 {

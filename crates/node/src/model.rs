@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::session::NativeSession;
 use crate::{explain, job, threads};
 use cellstate_formats::{digest, durable, Limits, ModelFile, Parameter, ReadOptions, FORMAT_VERSION};
-use cellstate_kernels::{pool, Context, Level};
+use cellstate_kernels::{pool, Context, Level, Precision};
 use cellstate_nn::{
     AdamConfig, Batch, Config, LayerSummary, Loss, Model, Output, Session, State, States, StepOptions, Targets, View,
 };
@@ -282,7 +282,7 @@ impl Description {
     }
 }
 
-fn context(threads: u32, simd: &str) -> std::result::Result<Context, Failure> {
+fn context(threads: u32, simd: &str, precision: &str) -> std::result::Result<Context, Failure> {
     let level = if simd.is_empty() {
         Level::best()
     } else {
@@ -294,8 +294,11 @@ fn context(threads: u32, simd: &str) -> std::result::Result<Context, Failure> {
             )
         })?
     };
+    let precision = Precision::named(precision).ok_or_else(|| {
+        Failure::new("ERR_ARGUMENT", format!("precision must be one of f32, bf16, got {precision:?}"))
+    })?;
     pool::raise(threads::budget());
-    Ok(Context::new(level, threads as usize))
+    Ok(Context::new(level, threads as usize).with_precision(precision))
 }
 
 impl NativeModel {
@@ -388,10 +391,11 @@ impl NativeModel {
         config: String,
         threads: u32,
         simd: String,
+        precision: String,
         given: HashMap<String, Float32Array>,
     ) -> Result<Self> {
         let build = || -> std::result::Result<NativeModel, Failure> {
-            let context = context(threads, &simd)?;
+            let context = context(threads, &simd, &precision)?;
             Ok(NativeModel::wrap(Model::zeros(Config::from_json(&config)?, context).map_err(explain::creating)?))
         };
         let model = build().map_err(|failure| failure.into_error(env))?;
@@ -419,6 +423,12 @@ impl NativeModel {
     #[napi(getter)]
     pub fn simd(&self) -> String {
         self.context.level().name().to_owned()
+    }
+
+    /// What the factors of products are rounded to: `f32` or `bf16`.
+    #[napi(getter)]
+    pub fn precision(&self) -> String {
+        self.context.precision().name().to_owned()
     }
 
     #[napi(getter)]
@@ -725,6 +735,7 @@ pub fn load_model_file<'env>(
     path: String,
     threads: u32,
     simd: String,
+    precision: String,
     allow_non_finite: bool,
 ) -> Result<Object<'env>> {
     job::run(
@@ -740,7 +751,7 @@ pub fn load_model_file<'env>(
             // Compared before anything is allocated: a file cannot ask for more memory than it fills.
             let views = Model::plan(&config).map_err(|error| unusable(&path, &error))?;
             check_parameters(&path, &file.parameters, &views)?;
-            let mut model = Model::zeros(config, context(threads, &simd)?).map_err(explain::creating)?;
+            let mut model = Model::zeros(config, context(threads, &simd, &precision)?).map_err(explain::creating)?;
             let entries: Vec<(&str, &[f32])> =
                 file.parameters.iter().map(|parameter| (&*parameter.name, &*parameter.values)).collect();
             model.set_values(&entries, allow_non_finite)?;

@@ -33,7 +33,7 @@ export interface Diagnosis {
   platform: string
   libc: string | null
   addon: { path: string; bytes: number; sha256: string; version: string | null } | null
-  simd: { levels: string[]; inUse: string | null } | null
+  simd: { levels: string[]; inUse: string | null; bf16: string | null } | null
   /** `reason`: what limits those that are available. */
   threads: { inUse: number | null; available: number | null; reason: string | null } & Processors
   memory: Memory
@@ -81,6 +81,7 @@ async function diagnose(folder: string, environment: NodeJS.ProcessEnv): Promise
     checkPlatform(cpus),
     checkAddon(selfTest, addon),
     checkSimd(selfTest, environment),
+    checkBf16(selfTest),
     checkThreads(selfTest, cpus, environment),
     checkMemory(ram),
     checkEnvironment(environment),
@@ -96,7 +97,9 @@ async function diagnose(folder: string, environment: NodeJS.ProcessEnv): Promise
     libc: libc(),
     addon,
     simd:
-      selfTest.loaded === undefined ? null : { levels: selfTest.loaded.levels, inUse: selfTest.simd ?? null },
+      selfTest.loaded === undefined
+        ? null
+        : { levels: selfTest.loaded.levels, inUse: selfTest.simd ?? null, bf16: selfTest.bf16 ?? null },
     threads: {
       inUse: selfTest.threads ?? null,
       available: selfTest.loaded?.availableThreads ?? null,
@@ -198,6 +201,12 @@ function checkSimd({ loaded, simd, wrong }: SelfTest, environment: NodeJS.Proces
         status: 'warning',
         text: `${text}; CELLSTATE_SIMD=${environment.CELLSTATE_SIMD} makes it slower`,
       }
+}
+
+function checkBf16({ bf16 }: SelfTest): Check {
+  const name = 'bf16'
+  if (bf16 === undefined) return { name, status: 'warning', text: 'not known without the addon' }
+  return { name, status: 'ok', text: bf16 ?? 'none (widened: slower than f32)' }
 }
 
 function checkThreads(

@@ -13,6 +13,8 @@ export interface SelfTest {
   wrong: string[]
   threads: number | undefined
   simd: string | undefined
+  /** The instruction for products in bf16; `null` if there is none. */
+  bf16: string | null | undefined
   /** The level at which the process ended, if it ended early. */
   at: { level: string; threads: number } | undefined
   hashes: { level: string; threads: number; sha256: string }[]
@@ -60,6 +62,7 @@ function collect(out: string, end: string): SelfTest {
     wrong: [],
     threads: undefined,
     simd: undefined,
+    bf16: undefined,
     at: undefined,
     hashes: [],
     end: end === '' ? 'without a word' : end,
@@ -88,6 +91,7 @@ function collect(out: string, end: string): SelfTest {
         break
       case 'simd':
         result.simd = stage.simd
+        result.bf16 = stage.bf16
         break
       case 'wrong-variable':
         result.wrong.push(stage.message)

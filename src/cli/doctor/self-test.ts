@@ -22,7 +22,7 @@ export type Stage =
   | { stage: 'failed'; error: Record<string, unknown> }
   | { stage: 'loaded'; levels: string[]; availableThreads: number; reason: string }
   | { stage: 'threads'; threads: number }
-  | { stage: 'simd'; simd: string }
+  | { stage: 'simd'; simd: string; bf16: string | null }
   | { stage: 'wrong-variable'; message: string }
   | { stage: 'level'; level: string; threads: number }
   | { stage: 'hash'; level: string; threads: number; sha256: string }
@@ -104,7 +104,7 @@ async function main(): Promise<void> {
   }
   tellVariable(() => {
     using model = sequential([input({ features: 1 }), dense({ units: 1 })], { threads: 1 })
-    return { stage: 'simd', simd: model.simd }
+    return { stage: 'simd', simd: model.simd, bf16: native().bf16Instruction(model.simd) }
   })
   for (const level of levels) {
     for (const threads of [1, 2]) {
