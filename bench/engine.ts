@@ -26,7 +26,10 @@ interface EngineKind {
 
 /** All engines, in the order of the report. */
 export const KINDS: Readonly<Record<string, EngineKind>> = {
-  cellstate: { file: 'cellstate.ts', variants: ['widest', ...native().simdLevels().slice(0, -1).reverse()] },
+  cellstate: {
+    file: 'cellstate.ts',
+    variants: ['widest', ...native().simdLevels().slice(0, -1).reverse(), 'bf16'],
+  },
   pytorch: {
     file: 'pytorch.py',
     variants: ['f32', 'autocast', 'bf16'],

@@ -1,6 +1,6 @@
 /**
  * cellstate through its public interface: `train()`, `predict()` and sessions. The first argument is the folder of the
- * package (default: this repository); a variant is an instruction set, or `widest`.
+ * package (default: this repository); a variant is an instruction set, `widest`, or `bf16`: the widest with that precision.
  */
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -29,7 +29,8 @@ async function prepare(cellstate: typeof Cellstate, task: Task, variant: string)
   const work = { train: prepareTraining, predict: preparePredictions, step: prepareSteps }[workload.mode]
   const { check, round } = await work(cellstate, model, task)
   const shares = workload.network.vocabulary > 0 && workload.network.dropout === 0
-  return { precision: 'f32', simd: model.simd, inputRows: shares ? distinctTokens : tokens, check, round }
+  const { precision, simd } = model
+  return { precision, simd, inputRows: shares ? distinctTokens : tokens, check, round }
 }
 
 function modelOf(
@@ -48,7 +49,7 @@ function modelOf(
   )
   return sequential([first, ...recurrent, dense({ units: classes, activation: 'softmax' })], {
     threads,
-    ...(variant === 'widest' ? {} : { simd: variant }),
+    ...(variant === 'widest' ? {} : variant === 'bf16' ? { precision: variant } : { simd: variant }),
   })
 }
 

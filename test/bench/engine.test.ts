@@ -15,13 +15,15 @@ describe('the benchmark', () => {
     const [workload] = workloadsNamed(['ragged'])
     const network = { ...workload!.network, vocabulary: 50, inputs: 8, units: 8 }
     const tiny = { ...workload!, network, N: 2, sequences: 20, batches: 10 }
-    const contenders = contendersNamed(['cellstate', 'cellstate:scalar'])
+    const contenders = contendersNamed(['cellstate', 'cellstate:scalar', 'cellstate:bf16'])
     const options = { threads: 1, rounds: 2, log: () => {} }
     const { results, failures, differences } = await measure(tiny, contenders, options)
     expect({ failures, differences }).toEqual({ failures: [], differences: [] })
-    const [widest, scalar] = results
+    const [widest, scalar, bf16] = results
     expect(scalar).toMatchObject({ variant: 'scalar', simd: 'scalar', threads: 1 })
     expect(scalar!.check).toEqual(widest!.check)
+    expect(bf16).toMatchObject({ variant: 'bf16', simd: widest!.simd, precision: 'bf16' })
+    expect(bf16!.check).not.toEqual(widest!.check)
     expect(widest!.check.values).toHaveLength(10)
     expect(scalar!.rounds).toHaveLength(2)
     expect(widest!.tokensPerSecond).toBeGreaterThan(0)
