@@ -40,6 +40,9 @@ pub struct Context {
 /// too, to see what threads do.
 const SMALLEST_PART: usize = if cfg!(test) { 500 } else { 500_000 };
 
+/// Multiply-adds of a product in the time in which one float comes from memory or goes there.
+pub(crate) const MOVED: usize = 16;
+
 impl Context {
     /// A context for `threads` threads, clamped to 1 to [`pool::MAX_THREADS`], with products in `f32`; the process may use as
     /// many threads from now on.

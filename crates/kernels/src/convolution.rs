@@ -3,7 +3,7 @@
 //! A convolution is a product with gathered rows: for every position, the rows of its sequence at step + offset, for
 //! each offset (tap) side by side; zeros before the first and after the last step. Matrices have padded rows.
 
-use crate::context::Context;
+use crate::context::{Context, MOVED};
 use crate::packed::Packed;
 use crate::shared::Shared;
 
@@ -75,7 +75,7 @@ fn neighbour(packed: &Packed, row: usize, step: usize, offset: i64) -> Option<us
 
 /// Calls `body(packed position, step, row)` for every position.
 fn over_positions(context: &Context, packed: &Packed, columns: usize, body: impl Fn(usize, usize, usize) + Sync) {
-    context.ranges(packed.tokens(), packed.tokens() * columns * 4, |first, end| {
+    context.ranges(packed.tokens(), packed.tokens() * columns * MOVED, |first, end| {
         let mut step = packed.offsets().partition_point(|&offset| offset as usize <= first) - 1;
         for p in first..end {
             while packed.offsets()[step + 1] as usize <= p {

@@ -1,7 +1,7 @@
 //! Row-wise helpers of layers, all on matrices with padded rows.
 
 use crate::activation::Activation;
-use crate::context::Context;
+use crate::context::{Context, MOVED};
 use crate::shared::Shared;
 use crate::simd::{Kernel, Simd};
 use crate::BLOCK;
@@ -23,7 +23,7 @@ pub fn mask_rows(
     assert_eq!(out.len(), rows.len() * columns);
     assert!(source.is_none_or(|source| source.len() == rows.len()));
     let out = Shared::new(out);
-    context.ranges(rows.len(), rows.len() * columns * 4, |first, end| {
+    context.ranges(rows.len(), rows.len() * columns * MOVED, |first, end| {
         for p in first..end {
             let from = source.map_or(p, |source| source[p] as usize);
             let (x, mask) = (&x[from * columns..][..columns], &mask[rows[p] as usize * columns..][..columns]);
@@ -33,6 +33,32 @@ pub fn mask_rows(
                 *to = x * m;
             }
         }
+    });
+}
+
+/// Sets everything to zero.
+pub fn clear(context: &Context, x: &mut [f32]) {
+    pieces(context, x, |x, _| x.fill(0.0));
+}
+
+/// `to = from`.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn copy(context: &Context, from: &[f32], to: &mut [f32]) {
+    assert_eq!(from.len(), to.len());
+    pieces(context, to, |to, at| to.copy_from_slice(&from[at..][..to.len()]));
+}
+
+/// Calls `body(piece, at)` for pieces of `x`, each of which begins at `at`.
+fn pieces(context: &Context, x: &mut [f32], body: impl Fn(&mut [f32], usize) + Sync) {
+    const PIECE: usize = 1024;
+    let length = x.len();
+    let x = Shared::new(x);
+    context.ranges(length.div_ceil(PIECE), length * MOVED, |first, end| {
+        let (first, end) = (first * PIECE, length.min(end * PIECE));
+        // SAFETY: ranges do not overlap.
+        body(unsafe { x.range(first, end - first) }, first);
     });
 }
 
@@ -52,7 +78,7 @@ pub fn copy_columns(
     let rows = out.len() / out_stride.max(1);
     assert!(source.is_none_or(|source| source.len() == rows));
     let out = Shared::new(out);
-    context.ranges(rows, rows * count * 4, |first, end| {
+    context.ranges(rows, rows * count * MOVED, |first, end| {
         for p in first..end {
             let from = source.map_or(p, |source| source[p] as usize);
             // SAFETY: every row has one thread.
@@ -68,15 +94,7 @@ pub fn copy_columns(
 /// If the lengths differ.
 pub fn add(context: &Context, x: &[f32], out: &mut [f32]) {
     assert_eq!(x.len(), out.len());
-    let pieces = out.len().div_ceil(1024);
-    let length = out.len();
-    let out = Shared::new(out);
-    context.ranges(pieces, length * 2, |first, end| {
-        let (first, end) = (first * 1024, length.min(end * 1024));
-        // SAFETY: pieces do not overlap.
-        let to = unsafe { out.range(first, end - first) };
-        to.iter_mut().zip(&x[first..end]).for_each(|(to, x)| *to += x);
-    });
+    pieces(context, out, |out, at| out.iter_mut().zip(&x[at..]).for_each(|(to, x)| *to += x));
 }
 
 /// `out = out ∘ x`, element by element.
@@ -97,7 +115,7 @@ pub fn multiply_rows(context: &Context, x: &[f32], source: Option<&[u32]>, colum
     assert!(source.is_none_or(|source| source.len() == rows));
     let length = out.len();
     let out = Shared::new(out);
-    context.ranges(rows, length * 2, |first, end| {
+    context.ranges(rows, length * MOVED, |first, end| {
         for row in first..end {
             let from = source.map_or(row, |source| source[row] as usize);
             // SAFETY: every row has one thread.
@@ -109,13 +127,7 @@ pub fn multiply_rows(context: &Context, x: &[f32], source: Option<&[u32]>, colum
 
 /// `out = factor · out`.
 pub fn scale(context: &Context, factor: f32, out: &mut [f32]) {
-    let length = out.len();
-    let out = Shared::new(out);
-    context.ranges(length.div_ceil(1024), length, |first, end| {
-        let (first, end) = (first * 1024, length.min(end * 1024));
-        // SAFETY: pieces do not overlap.
-        unsafe { out.range(first, end - first) }.iter_mut().for_each(|x| *x *= factor);
-    });
+    pieces(context, out, |out, _| out.iter_mut().for_each(|x| *x *= factor));
 }
 
 /// `out[p, :] += x[p, :] ∘ mask[rows[p], :]`: the reverse of [`mask_rows`].
@@ -125,7 +137,7 @@ pub fn scale(context: &Context, factor: f32, out: &mut [f32]) {
 pub fn add_masked_rows(context: &Context, x: &[f32], mask: &[f32], rows: &[u32], columns: usize, out: &mut [f32]) {
     assert_eq!((x.len(), out.len()), (rows.len() * columns, rows.len() * columns));
     let out = Shared::new(out);
-    context.ranges(rows.len(), x.len() * 4, |first, end| {
+    context.ranges(rows.len(), x.len() * MOVED, |first, end| {
         for p in first..end {
             let (x, mask) = (&x[p * columns..][..columns], &mask[rows[p] as usize * columns..][..columns]);
             // SAFETY: every row has one thread.
@@ -154,7 +166,7 @@ pub fn activate_backward(context: &Context, activation: Activation, y: &[f32], d
     let pieces = y.len() / BLOCK;
     assert_eq!(y.len() % BLOCK, 0);
     let dy = Shared::new(dy);
-    context.ranges(pieces, y.len() * 4, |first, end| {
+    context.ranges(pieces, y.len() * MOVED, |first, end| {
         let (first, count) = (first * BLOCK, (end - first) * BLOCK);
         // SAFETY: ranges do not overlap.
         let dy = unsafe { dy.range(first, count) };

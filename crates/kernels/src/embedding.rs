@@ -4,7 +4,7 @@
 //! 1,121 of 4,096 in a Zipf-like batch. Backward sums the gradients of equal tokens first, in packed
 //! order and without atomics, so the sum does not depend on threads.
 
-use crate::context::Context;
+use crate::context::{Context, MOVED};
 use crate::padded;
 use crate::shared::Shared;
 use crate::simd::{Kernel, Simd};
@@ -95,7 +95,7 @@ pub fn gather(
     assert_eq!(out.len(), tokens.len() * stride);
     assert!(scale.is_none_or(|scale| scale.len() == tokens.len()));
     let out = Shared::new(out);
-    context.ranges(tokens.len(), tokens.len() * columns * 4, |first, end| {
+    context.ranges(tokens.len(), tokens.len() * columns * MOVED, |first, end| {
         for slot in first..end {
             // SAFETY: every slot has one thread.
             let to = unsafe { out.range(slot * stride, stride) };
@@ -126,7 +126,7 @@ pub fn scatter(
     assert!(tokens.windows(2).all(|pair| pair[0] < pair[1]));
     assert!(scale.is_none_or(|scale| scale.len() == tokens.len()));
     let table = Shared::new(table);
-    context.ranges(tokens.len(), tokens.len() * columns * 4, |first, end| {
+    context.ranges(tokens.len(), tokens.len() * columns * MOVED, |first, end| {
         for slot in first..end {
             // SAFETY: tokens ascend, so every row of the table has one thread.
             let to = unsafe { table.range(tokens[slot] as usize * columns, columns) };
@@ -149,7 +149,7 @@ pub fn sum_occurrences(context: &Context, distinct: &Distinct, from: &[f32], col
     assert_eq!(from.len(), distinct.slots.len() * columns);
     assert_eq!(out.len(), slots * columns);
     let out = Shared::new(out);
-    let work = from.len() * 4;
+    let work = from.len() * MOVED;
     let parts = context.parts(slots, work);
     crate::pool::parallel(parts, &|part| {
         // Split by occurrences, not by slots: the commonest token may be a tenth of the batch.

@@ -1,6 +1,6 @@
 //! Losses from the last layer's outputs: the value of every row and its gradient.
 
-use crate::context::Context;
+use crate::context::{Context, MOVED};
 use crate::math::exp;
 use crate::shared::Shared;
 use crate::simd::{Kernel, Simd};
@@ -137,7 +137,7 @@ pub fn categorical_cross_entropy(
         *loss = *loss * mass - score;
     }
     let (dx, x) = (Shared::new(dx), &*x);
-    context.ranges(rows, rows * stride * 4, |first, end| {
+    context.ranges(rows, rows * stride * MOVED, |first, end| {
         for row in first..end {
             // SAFETY: every row has one thread.
             let dx = unsafe { dx.range(row * stride, stride) };

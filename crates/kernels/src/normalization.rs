@@ -3,7 +3,7 @@
 //! A row may have padding anywhere: `real` is 1 where a column counts and 0 where it is padding, which stays 0. Sums
 //! over a row run on sixteen virtual lanes and one fixed tree.
 
-use crate::context::Context;
+use crate::context::{Context, MOVED};
 use crate::reduce::tree;
 use crate::shared::Shared;
 use crate::simd::{Kernel, Simd};
@@ -27,7 +27,7 @@ pub fn normalize(context: &Context, x: &[f32], real: Real<'_>, epsilon: f32, out
     assert_eq!(columns % BLOCK, 0);
     assert_eq!((out.len(), x.len()), (rstd.len() * columns, rstd.len() * columns));
     let (rows, out, rstd) = (rstd.len(), Shared::new(out), Shared::new(rstd));
-    context.ranges(rows, x.len() * 4, |first, end| {
+    context.ranges(rows, x.len() * MOVED, |first, end| {
         for row in first..end {
             // SAFETY: every row has one thread.
             let (out, rstd) = unsafe { (out.range(row * columns, columns), rstd.range(row, 1)) };
@@ -76,7 +76,7 @@ pub fn scale_rows(context: &Context, x: &[f32], gamma: &[f32], beta: Option<&[f3
     assert_eq!((columns % BLOCK, x.len(), out.len()), (0, rows * columns, rows * columns));
     assert!(beta.is_none_or(|beta| beta.len() == columns));
     let out = Shared::new(out);
-    context.ranges(rows, x.len() * 2, |first, end| {
+    context.ranges(rows, x.len() * MOVED, |first, end| {
         for row in first..end {
             // SAFETY: every row has one thread.
             let out = unsafe { out.range(row * columns, columns) };

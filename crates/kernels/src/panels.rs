@@ -7,7 +7,7 @@
 //! 3. In bf16 a strip is `[k / 2, 16]` pairs of adjacent k, zeros behind an odd k.
 
 use crate::bf16;
-use crate::context::{Context, Precision};
+use crate::context::{Context, Precision, MOVED};
 use crate::pool;
 use crate::shared::Shared;
 use crate::simd::{Kernel, Simd};
@@ -78,12 +78,12 @@ impl GateLayout {
         }
     }
 
-    /// (column in an activation row, column in a parameter, how many stand together).
+    /// (column in an activation row, column in a parameter, how many stand together), as they follow in a parameter.
     fn runs(self) -> impl Iterator<Item = (usize, usize, usize)> {
-        (0..self.units.div_ceil(BLOCK)).flat_map(move |block| {
-            let count = BLOCK.min(self.units - block * BLOCK);
-            (0..self.gates)
-                .map(move |gate| (self.column(gate, block * BLOCK), gate * self.units + block * BLOCK, count))
+        (0..self.gates).flat_map(move |gate| {
+            (0..self.units)
+                .step_by(BLOCK)
+                .map(move |unit| (self.column(gate, unit), gate * self.units + unit, BLOCK.min(self.units - unit)))
         })
     }
 
@@ -103,7 +103,7 @@ impl GateLayout {
         assert_eq!(from.len(), rows * columns);
         assert_eq!(to.len(), rows * width);
         let to = Shared::new(to);
-        context.ranges(rows, rows * columns * 4, |first, end| {
+        context.ranges(rows, rows * columns * MOVED, |first, end| {
             for row in first..end {
                 // SAFETY: every row has one thread.
                 let to = unsafe { to.range(row * width, width) };
@@ -132,7 +132,7 @@ impl GateLayout {
         assert!(gate < self.gates);
         assert_eq!((from.len(), to.len()), (rows * stride, rows * width));
         let to = Shared::new(to);
-        context.ranges(rows, rows * stride * 4, |first, end| {
+        context.ranges(rows, rows * stride * MOVED, |first, end| {
             for row in first..end {
                 // SAFETY: every row has one thread.
                 let to = unsafe { to.range(row * width + gate * self.units, self.units) };
@@ -212,7 +212,8 @@ impl Panels {
             let count = BLOCK.min(layout.units - block * BLOCK);
             let first = gate * layout.units + block * BLOCK;
             for (row, to) in strip.chunks_exact_mut(BLOCK).enumerate() {
-                to[..count].copy_from_slice(&w[row * n + first..][..count]);
+                let to: &mut [f32; BLOCK] = to.try_into().expect("a block");
+                copy_block(&w[row * n + first..][..count], to);
                 to[count..].fill(0.0);
             }
         })
@@ -246,7 +247,7 @@ impl Panels {
         let pairs = context.precision() == Precision::Bf16;
         let (count, whole) = (columns / BLOCK, k * BLOCK);
         let strip = if pairs { bf16::pairs(k) * BLOCK } else { whole };
-        let parts = context.parts(count, k * columns * 4);
+        let parts = context.parts(count, k * columns * MOVED);
         self.data.resize(count * strip)?;
         self.strips.resize(if pairs { parts * whole } else { 0 })?;
         (self.k, self.columns, self.pairs) = (k, columns, pairs);
@@ -287,7 +288,7 @@ impl Kernel for RoundStrip<'_> {
 }
 
 /// `strip[to + i, c] = w[column + c, from + i]` for every run (to, from, count), and zero for columns
-/// that `w` `[n, stride]` does not have.
+/// that `w` `[n, stride]` does not have. A run goes through a square of 16 rows, so that memory is read and written in lines.
 fn transpose(
     w: &[f32],
     n: usize,
@@ -297,17 +298,24 @@ fn transpose(
     strip: &mut [f32],
 ) {
     let columns = BLOCK.min(n - column);
+    let mut square = [[0.0f32; BLOCK]; BLOCK];
     for (to, from, count) in runs {
-        let rows = &mut strip[to * BLOCK..(to + count) * BLOCK];
-        for c in 0..columns {
-            let source = &w[(column + c) * stride + from..][..count];
-            for (i, &x) in source.iter().enumerate() {
-                rows[i * BLOCK + c] = x;
+        for (c, row) in square[..columns].iter_mut().enumerate() {
+            copy_block(&w[(column + c) * stride + from..][..count], row);
+        }
+        for (i, row) in strip[to * BLOCK..(to + count) * BLOCK].chunks_exact_mut(BLOCK).enumerate() {
+            for (x, from) in row.iter_mut().zip(&square) {
+                *x = from[i];
             }
         }
-        for row in rows.chunks_exact_mut(BLOCK) {
-            row[columns..].fill(0.0);
-        }
+    }
+}
+
+/// Copies up to 16 floats; the others of `to` stay as they are.
+fn copy_block(from: &[f32], to: &mut [f32; BLOCK]) {
+    match <&[f32; BLOCK]>::try_from(from) {
+        Ok(whole) => *to = *whole,
+        Err(_) => to[..from.len()].copy_from_slice(from),
     }
 }
 

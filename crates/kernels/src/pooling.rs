@@ -1,6 +1,6 @@
 //! Pooling over the steps of each sequence of a packed batch. Matrices have padded rows.
 
-use crate::context::Context;
+use crate::context::{Context, MOVED};
 use crate::math::exp;
 use crate::packed::Packed;
 use crate::reduce::tree;
@@ -34,7 +34,7 @@ pub fn average_backward(context: &Context, packed: &Packed, dy: &[f32], columns:
     assert_eq!(dy.len(), packed.sequences() * columns);
     assert_eq!(dx.len(), packed.tokens() * columns);
     let dx = Shared::new(dx);
-    context.ranges(packed.tokens(), packed.tokens() * columns * 4, |first, end| {
+    context.ranges(packed.tokens(), packed.tokens() * columns * MOVED, |first, end| {
         for p in first..end {
             let row = packed.rows()[p] as usize;
             let length = packed.lengths()[row] as f32;
@@ -86,7 +86,7 @@ pub fn max_backward(
     assert_eq!(argmax.len(), dy.len());
     assert_eq!(dx.len(), packed.tokens() * columns);
     let dx = Shared::new(dx);
-    context.ranges(packed.tokens(), packed.tokens() * columns * 4, |first, end| {
+    context.ranges(packed.tokens(), packed.tokens() * columns * MOVED, |first, end| {
         for p in first..end {
             let row = packed.rows()[p] as usize;
             // SAFETY: every position has one thread.
@@ -295,7 +295,7 @@ fn over_rows(
     assert_eq!(elements, packed.tokens() * columns);
     assert_eq!(out.len(), packed.sequences() * columns);
     let out = Shared::new(out);
-    context.ranges(packed.sequences(), elements * 4, |first, end| {
+    context.ranges(packed.sequences(), elements * MOVED, |first, end| {
         for row in first..end {
             // SAFETY: every row has one thread.
             body(row, unsafe { out.range(row * columns, columns) });

@@ -3,7 +3,7 @@
 use crate::config::Regularizer;
 use crate::initializers::Draw;
 use crate::Error;
-use cellstate_kernels::Buffer;
+use cellstate_kernels::{elementwise, Buffer, Context};
 
 /// One parameter: its name, shape and place.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,9 +67,9 @@ impl Parameters {
     }
 
     /// Memory for gradients.
-    pub(crate) fn prepare_gradients(&mut self) -> Result<(), Error> {
+    pub(crate) fn prepare_gradients(&mut self, context: &Context) -> Result<(), Error> {
         self.gradients.resize(self.count())?;
-        self.gradients.fill(0.0);
+        elementwise::clear(context, &mut self.gradients);
         Ok(())
     }
 

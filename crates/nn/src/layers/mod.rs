@@ -167,7 +167,7 @@ impl Gradient {
     ) -> Result<(), Error> {
         if first {
             self.data.resize(data.len())?;
-            self.data.copy_from_slice(data);
+            elementwise::copy(pass.context, data, &mut self.data);
             self.per_token = per_token;
         } else {
             assert_eq!(self.per_token, per_token, "two directions have the same options");

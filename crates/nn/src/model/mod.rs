@@ -302,7 +302,7 @@ impl Model {
         loss.check(&self.config)?;
         self.check_batch(batch)?;
         self.pending = None;
-        self.parameters.prepare_gradients()?;
+        self.parameters.prepare_gradients(&self.context)?;
         let mode = self.training_mode(batch, Some(*loss));
         let evaluation = match gradient_shards {
             1 => self.whole_gradient(batch, targets, *loss, mode, cancel)?,
@@ -441,7 +441,7 @@ impl Model {
         };
         check_states(&self.config, state_gradients, batch.lengths.len(), "stateGradients")?;
         self.training.set_output_gradient(output_gradient)?;
-        self.parameters.prepare_gradients()?;
+        self.parameters.prepare_gradients(&self.context)?;
         let machine = machine!(self, cancel);
         let gradients = &mut self.parameters.gradients;
         self.training.backward(machine, batch, *mode, Some(state_gradients), gradients, None)?;
@@ -509,7 +509,7 @@ impl Model {
     /// `culprit` as it is where the search itself fails.
     fn trace(&mut self, batch: &Batch, targets: &Targets, mode: Mode, cancel: &AtomicBool, culprit: &mut Culprit) {
         let Some(loss) = mode.loss else { return };
-        if self.parameters.prepare_gradients().is_err() {
+        if self.parameters.prepare_gradients(&self.context).is_err() {
             return;
         }
         let machine = machine!(self, cancel);

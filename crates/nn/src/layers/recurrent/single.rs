@@ -5,6 +5,7 @@ use super::{direction, Building};
 use crate::config::LayerConfig;
 use crate::layers::{Activation, Gradient, Layer, Pass};
 use crate::{Error, States};
+use cellstate_kernels::elementwise;
 use std::collections::BTreeMap;
 
 pub(crate) struct Recurrent {
@@ -29,7 +30,7 @@ impl Layer for Recurrent {
         self.direction.forward(pass, x)?;
         out.shape(pass, self.return_sequences, self.direction.outputs())?;
         if self.return_sequences {
-            out.data.copy_from_slice(self.direction.steps(pass));
+            elementwise::copy(pass.context, self.direction.steps(pass), &mut out.data);
         } else {
             self.direction.last(pass, &mut out.data);
         }
