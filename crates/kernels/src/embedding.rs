@@ -180,24 +180,17 @@ impl Kernel for SumRows<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd, const V: usize, const W: usize>(self, s: S) {
-        // Eight vectors at a time: the sums stay in registers at every level.
-        const GROUP: usize = 8;
-        let mut column = 0;
-        while column < self.columns {
-            let group = GROUP.min((self.columns - column) / S::LANES);
-            let mut sums = [s.splat(0.0); GROUP];
-            for &row in self.rows {
-                let from = &self.from[row as usize * self.columns + column..][..group * S::LANES];
-                for v in 0..group {
-                    // SAFETY: `from` has `group` vectors.
-                    sums[v] = s.add(sums[v], unsafe { s.load(from.as_ptr().add(v * S::LANES)) });
+        // Whole rows one after the other, as memory likes to be read; the sums are in the first-level cache.
+        self.to.fill(0.0);
+        for &row in self.rows {
+            let from = &self.from[row as usize * self.columns..][..self.columns];
+            for at in (0..self.columns).step_by(S::LANES) {
+                // SAFETY: both have `columns` floats, a multiple of the lanes.
+                unsafe {
+                    let to = self.to.as_mut_ptr().add(at);
+                    s.store(to, s.add(s.load(to), s.load(from.as_ptr().add(at))));
                 }
             }
-            for v in 0..group {
-                // SAFETY: `to` has `columns` floats, of which these are inside.
-                unsafe { s.store(self.to.as_mut_ptr().add(column + v * S::LANES), sums[v]) };
-            }
-            column += group * S::LANES;
         }
     }
 }

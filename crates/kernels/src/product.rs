@@ -20,7 +20,7 @@ use crate::BLOCK;
 
 /// k, or pairs of it, of a chunk of [`transposed`]: 96 rows × 64 columns × 4 bytes is 24 KiB, which leaves a quarter of a
 /// 32 KiB cache to the left factor.
-const CHUNK: usize = 96;
+const CHUNK: usize = 160;
 
 /// Left rows that [`rows`] rounds at a time: eight tiles, so that weights are read seldom and the pairs of 2,048 columns
 /// take 192 KiB of the second-level cache.

@@ -11,8 +11,8 @@ use crate::pool::{self, Barrier};
 use crate::simd::{Kernel, Simd};
 use crate::BLOCK;
 
-/// Units are split below so many rows a thread: more rows keep the processor busy while weights arrive.
-const FEW_ROWS: usize = 2;
+/// Rows for which a step takes as long as for one: weights do not come faster.
+const ROWS_AS_FAST_AS_ONE: usize = 2;
 
 /// Weights of one step below which a thread is done before a barrier is passed (2 µs). Tests split small steps, too.
 const SMALLEST_STEP: usize = if cfg!(test) { 1 } else { 50_000 };
@@ -64,11 +64,13 @@ impl Share {
 pub(super) fn run<C: Steps>(context: &Context, packed: &Packed, weights: &Panels, backward: bool, steps: &C) {
     let (rows, size) = (packed.sequences().max(1), weights.k() * weights.columns());
     let work = packed.tokens() * size;
-    let few = rows < FEW_ROWS * context.threads() && steps.splits_units();
     let cores = if cfg!(test) { usize::MAX } else { pool::cores() };
     let most = (size / SMALLEST_STEP).min(weights.columns() / BLOCK).min(cores);
-    let units = if few { context.parts(most.max(1), work) } else { 1 };
-    if units > 1 {
+    let units = if steps.splits_units() { context.parts(most.max(1), work) } else { 1 };
+    // The longest that a thread is busy at a step, in weights times rows.
+    let by_rows = rows.div_ceil(context.threads()).max(ROWS_AS_FAST_AS_ONE) * units;
+    let by_units = rows.max(ROWS_AS_FAST_AS_ONE);
+    if 5 * by_units < 4 * by_rows {
         pool::together(units, &|index, parts, barrier| {
             let share = Share { rows: (0, 1), units: (index, parts) };
             context.level().run(Loop { packed, steps, share, barrier: Some(barrier), backward })
