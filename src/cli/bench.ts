@@ -1,32 +1,29 @@
 /** `cellstate bench`: how fast this machine trains and runs the model of reviews, on generated texts. */
-import os from 'node:os'
-import { Dataset } from '../data/dataset.js'
-import { dense } from '../model/layers/dense.js'
-import { embedding } from '../model/layers/inputs.js'
-import { lstm } from '../model/layers/recurrent.js'
-import { type Model, sequential } from '../model/model.js'
-import {
-  type ComputeSettings,
-  computeSettings,
-  native,
-  nativeCall,
-  type Precision,
-  VERSION,
-} from '../native/load.js'
-import { train } from '../training/train.js'
-import { type CommonOptions, given, printable, type Streams, short } from './options.js'
+import type { Model } from '../model/model.js'
+import { type ComputeSettings, computeSettings, type Precision, VERSION } from '../native/load.js'
+import { type CommonOptions, given, type Streams, short } from './options.js'
 import { showStatus } from './progress/show.js'
+import {
+  aligned,
+  CLASSES,
+  distinct,
+  flopsOf,
+  INPUTS,
+  type Machine,
+  machineText,
+  peakOf,
+  reviewsModel,
+  thisMachine,
+  trainingRun,
+  UNITS,
+  VOCABULARY,
+  zipfIds,
+} from './workload.js'
 
 /** Options of the command as commander gives them. */
 export interface BenchCommand extends CommonOptions {
-  seconds: number
+  seconds?: number
 }
-
-const VOCABULARY = 2500
-const INPUTS = 128
-const UNITS = 200
-const CLASSES = 2
-const SEED = 36
 
 type Mode = 'train' | 'predict' | 'step'
 
@@ -49,6 +46,8 @@ const WORKLOADS: readonly Workload[] = [
   { workload: 'stream', mode: 'step', N: 1, T: 1, batches: 50 },
   { workload: 'stream', mode: 'step', N: 1000, T: 1, batches: 2 },
 ]
+
+const SECONDS = 20
 
 /** Times of a workload that are taken however little time there is. */
 const LEAST_SAMPLES = 3
@@ -80,22 +79,15 @@ interface BenchResult {
 /** Measures and prints. */
 export async function benchCommand(options: BenchCommand, streams: Streams): Promise<void> {
   const settings = computeSettings(given({ threads: options.threads, precision: options.precision }))
-  const simd = settings.simd || native().simdLevels().at(-1)!
   const progress = await showStatus(streams)
   try {
     progress.status('probing the processor')
-    const peak = await nativeCall(() => native().multiplyAddPeak(simd, settings.threads))
-    const machine = {
-      cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
-      cores: os.cpus().length,
-      fmaPeakGflops: peak / 1e9,
-      simd,
-    }
+    const machine = thisMachine(settings, await peakOf(settings))
     const before = process.memoryUsage.rss()
     const results: BenchResult[] = []
     for (const workload of WORKLOADS) {
       progress.status(titleOf(workload))
-      const seconds = options.seconds / WORKLOADS.length
+      const seconds = (options.seconds ?? SECONDS) / WORKLOADS.length
       results.push(await measure(workload, settings, seconds, before, streams.signal))
     }
     progress.end()
@@ -114,16 +106,9 @@ async function measure(
   signal: AbortSignal,
 ): Promise<BenchResult> {
   const { N, T, batches, mode } = workload
-  using model = sequential(
-    [
-      embedding({ inputDim: VOCABULARY, outputDim: INPUTS }),
-      lstm({ units: UNITS }),
-      dense({ units: CLASSES, activation: 'softmax' }),
-    ],
-    { seed: SEED, ...settings, simd: settings.simd === '' ? undefined : settings.simd },
-  )
+  using model = reviewsModel(settings, UNITS)
   const ids = zipfIds(N * T * batches)
-  const run = { train: training, predict: predictions, step: steps }[mode](model, workload, ids, signal)
+  const run = { train: trainingRun, predict: predictions, step: steps }[mode](model, workload, ids, signal)
   const times: number[] = []
   await run()
   const end = performance.now() + 1000 * seconds
@@ -136,7 +121,7 @@ async function measure(
   const milliseconds = times.sort((a, b) => a - b)[times.length >> 1]!
   const tokens = N * T
   const distinctTokens = distinct(ids, tokens)
-  const products = 8 * UNITS * (INPUTS * distinctTokens + UNITS * tokens) + 2 * UNITS * CLASSES * N
+  const flops = (mode === 'train' ? 3 : 1) * flopsOf({ N, H: UNITS, tokens, distinctTokens })
   return {
     engine: 'cellstate',
     version: VERSION,
@@ -151,33 +136,9 @@ async function measure(
     distinctTokens,
     milliseconds,
     tokensPerSecond: (1000 * tokens) / milliseconds,
-    gflopsExecuted: ((mode === 'train' ? 3 : 1) * products) / milliseconds / 1e6,
+    gflopsExecuted: flops / milliseconds / 1e6,
     bytesAboveImport: Math.max(0, 1024 * process.resourceUsage().maxRSS - before),
   }
-}
-
-/** Ids that are as frequent as words are: `floor(V^u) − 1` for u that are spread evenly and shuffled by Philox. */
-function zipfIds(count: number): Int32Array {
-  const order = native().permutation(SEED, 0, count)
-  return Int32Array.from(order, place => Math.floor(VOCABULARY ** (place / count)) - 1)
-}
-
-/** Mean number of distinct ids in parts of `tokens`. */
-function distinct(ids: Int32Array, tokens: number): number {
-  const parts = ids.length / tokens
-  let sum = 0
-  for (let part = 0; part < parts; part++)
-    sum += new Set(ids.subarray(part * tokens, (part + 1) * tokens)).size
-  return Math.round(sum / parts)
-}
-
-function training(model: Model, { N, T, batches }: Workload, ids: Int32Array, signal: AbortSignal) {
-  const samples = Array.from({ length: N * batches }, (_, i) => ({
-    input: ids.subarray(i * T, (i + 1) * T),
-    target: i % CLASSES,
-  }))
-  const dataset = new Dataset(samples)
-  return () => train(model, dataset, { loss: 'categoricalCrossentropy', batchSize: N, signal })
 }
 
 function predictions(model: Model, { N, T, batches }: Workload, ids: Int32Array) {
@@ -200,13 +161,7 @@ function titleOf({ workload, mode, N, T }: Pick<BenchResult, 'workload' | 'mode'
   return `${workload} ${mode}, ${mode === 'step' ? `${N} at once` : `${N} × ${T} steps`}`
 }
 
-function reportText({
-  machine,
-  results,
-}: {
-  machine: { cpu: string; cores: number; fmaPeakGflops: number; simd: string }
-  results: readonly BenchResult[]
-}): string {
+function reportText({ machine, results }: { machine: Machine; results: readonly BenchResult[] }): string {
   const rows = results.map(result => {
     const { milliseconds, tokensPerSecond, gflopsExecuted } = result
     return [
@@ -217,16 +172,8 @@ function reportText({
       `${((100 * gflopsExecuted) / machine.fmaPeakGflops).toFixed(0)} %`,
     ]
   })
-  const table = [['', 'ms', 'tokens/s', 'GFLOP/s', 'of the peak'], ...rows]
-  const widths = table[0]!.map((_, column) => Math.max(...table.map(row => row[column]!.length)))
-  const lines = table.map(row =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
-      .join('  '),
-  )
-  const [{ version, threads, precision }] = results as [BenchResult]
-  return `${printable(machine.cpu)}, ${machine.cores} cores
-cellstate ${version}, ${threads} threads, ${machine.simd}${precision === 'f32' ? '' : `, ${precision}`}; peak ${machine.fmaPeakGflops.toFixed(0)} GFLOP/s of multiply-adds
+  const lines = aligned([['', 'ms', 'tokens/s', 'GFLOP/s', 'of the peak'], ...rows])
+  return `${machineText(machine, results[0]!)}
 
 ${lines.join('\n')}
 

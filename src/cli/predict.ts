@@ -1,13 +1,12 @@
 /** `cellstate predict`: classes of texts from the command line or of the rows of a file. */
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { requireColumn } from '../data/columns.js'
 import { placeOf } from '../data/place.js'
 import { readText } from '../data/text.js'
-import { CellstateError, show } from '../errors.js'
 import { native, nativeCall } from '../native/load.js'
 import { type Prediction, TextClassifier, unusable } from '../tasks/text-classifier.js'
 import { count } from '../words.js'
+import { writeWhole } from './file.js'
 import {
   type CommonOptions,
   given,
@@ -192,31 +191,15 @@ async function predictToFile(
   signal: AbortSignal,
 ): Promise<number> {
   const format = formatOf(out)
-  const partial = `${out}.${process.pid}.partial`
-  let file: FileHandle | undefined
-  let predicted = 0
-  try {
-    file = await open(partial, 'wx')
+  return await writeWhole(out, '--out', async file => {
+    let predicted = 0
     if (format !== 'jsonl') await file.write(line(format, undefined))
     for await (const part of predictRows(classifier, rows, options, signal)) {
       await file.write(part.map(prediction => line(format, prediction)).join(''))
       predicted += part.length
     }
-    await file.close()
-    await rename(partial, out)
-  } catch (error) {
-    await file?.close().catch(() => {})
-    await rm(partial, { force: true })
-    if ((error as { syscall?: unknown }).syscall === undefined) throw error
-    throw new CellstateError('ERR_FILE', `${out}: cannot be written`, {
-      where: out,
-      got: show((error as Error).message),
-      needs: 'a disk with room, in a folder that can be written',
-      fix: ['give another place: --out'],
-      cause: error,
-    })
-  }
-  return predicted
+    return predicted
+  })
 }
 
 /** Predictions of all rows, in their order, some at a time. */

@@ -1,0 +1,36 @@
+/** Writes files that are there whole or not at all. */
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { CellstateError, show } from '../errors.js'
+
+/**
+ * Writes `file` beside its place and puts it there when `fill` is done. Whether it can be written shows before `fill`
+ * begins.
+ *
+ * @param option of the command line that gave the place.
+ */
+export async function writeWhole<T>(
+  file: string,
+  option: string,
+  fill: (handle: FileHandle) => Promise<T>,
+): Promise<T> {
+  const partial = `${file}.${process.pid}.partial`
+  let handle: FileHandle | undefined
+  try {
+    handle = await open(partial, 'wx')
+    const result = await fill(handle)
+    await handle.close()
+    await rename(partial, file)
+    return result
+  } catch (error) {
+    await handle?.close().catch(() => {})
+    await rm(partial, { force: true })
+    if ((error as { syscall?: unknown }).syscall === undefined) throw error
+    throw new CellstateError('ERR_FILE', `${file}: cannot be written`, {
+      where: file,
+      got: show((error as Error).message),
+      needs: 'a disk with room, in a folder that can be written',
+      fix: [`give another place: ${option}`],
+      cause: error,
+    })
+  }
+}
