@@ -23,7 +23,11 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'predict model.safetensors --input reviews.csv --out out.csv',
   ],
   inspect: ['inspect model.safetensors', 'inspect model.safetensors --json'],
-  bench: ['bench --seconds 2', 'bench --seconds 2 --threads 1 --json'],
+  bench: [
+    'bench --seconds 2',
+    'bench --seconds 2 --threads 1 --json',
+    'bench --scaling --seconds 2 --chart scaling.svg',
+  ],
   doctor: ['doctor', 'doctor --json'],
 }
 

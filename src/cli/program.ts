@@ -2,7 +2,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { closest } from '../closest.js'
 import { VERSION } from '../native/load.js'
-import type { BenchCommand } from './bench.js'
+import { quoted } from '../shell.js'
 import type { DemoCommand } from './demo.js'
 import type { EvaluateCommand } from './evaluate.js'
 import { helpText, introduction } from './help.js'
@@ -22,6 +22,7 @@ import {
   wholeNumber,
 } from './options.js'
 import type { PredictCommand } from './predict.js'
+import type { ScalingCommand } from './scaling/scaling.js'
 import type { TrainCommand } from './train.js'
 
 const DONE = 0
@@ -239,10 +240,21 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
   const bench = cellstate
     .command('bench')
     .description('measures how fast this machine trains and predicts')
-    .option('--seconds <n>', 'how long, about', wholeNumber(1, 3600), 20)
-  addCommon(bench).action(async (options: BenchCommand) => {
-    const { benchCommand } = await import('./bench.js')
-    await benchCommand(options, streams)
+    .option('--seconds <n>', 'how long, about (default: 20; with --scaling: 60)', wholeNumber(1, 3600))
+    .option('--scaling', 'training steps by threads, T, N and H, with a fitted model')
+    .option('--chart <file>', 'draw what --scaling measured: .svg')
+  addCommon(bench).action(async (options: ScalingCommand & { scaling?: boolean }) => {
+    if (options.scaling) {
+      const { scalingCommand } = await import('./scaling/scaling.js')
+      await scalingCommand(options, streams)
+    } else if (options.chart === undefined) {
+      const { benchCommand } = await import('./bench.js')
+      await benchCommand(options, streams)
+    } else {
+      throw new UsageError('--chart draws what --scaling measures, which is not there', {
+        fix: [`${name} bench --scaling --chart ${quoted(options.chart)}`],
+      })
+    }
   })
 
   const doctor = cellstate.command('doctor').description('looks for what can keep this package from working')

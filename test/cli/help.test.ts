@@ -123,7 +123,7 @@ describe('the examples of the help', () => {
     writeFileSync(join(folder, 'reviews.csv'), rows)
   })
 
-  it('run as they stand, one after the other', async () => {
+  it('run as they stand, one after the other', { timeout: 300_000 }, async () => {
     const lines = ['train', 'evaluate', 'predict', 'inspect', 'bench', 'doctor'].flatMap(
       command => EXAMPLES[command]!,
     )
