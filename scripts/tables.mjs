@@ -2,7 +2,8 @@
  * Writes the tables of the documents, after `npm run build:ts`: `node scripts/tables.mjs`.
  *
  * Those of README.md come from the measured results of docs/results/: `reviews.json` is written by bench/reviews.mjs,
- * `platforms.json` by scripts/verify/arm64.sh. Those of docs/layers.md come from src/model/unsupported.ts.
+ * `platforms.json` by scripts/verify/arm64.sh. Those of docs/layers.md come from src/model/unsupported.ts, those of
+ * docs/performance.md from `scaling.json`, which bench/scaling.mjs writes, and the models in src/cli/scaling/.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,6 +12,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const README = fileURLToPath(new URL('../README.md', import.meta.url))
 const LAYERS = fileURLToPath(new URL('../docs/layers.md', import.meta.url))
+const PERFORMANCE = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 const results = name =>
   JSON.parse(readFileSync(new URL(`../docs/results/${name}.json`, import.meta.url), 'utf8'))
 
@@ -122,6 +124,124 @@ export function refusals({ LAYER_REFUSALS, LAYER_NAMES, OPTION_REFUSALS, OPTION_
   }
 }
 
+const digits = value => (value >= 100 ? value.toFixed(0) : value.toPrecision(3))
+const thousands = value => (value < 999_500 ? `${digits(value / 1000)}k` : `${(value / 1e6).toFixed(2)}M`)
+const share = value => `${(100 * value).toFixed(1)} %`
+const megabytes = value => `${(value / 1e6).toFixed(1)} MB`
+
+const COSTS = {
+  step: ['a step, whatever its size', '1', 'µs', 1e-3],
+  products: ['products', 'multiply-adds of a thread', 'ps', 1e3],
+  weights: ['reading recurrent weights', 'weights read by a thread', 'ps', 1e3],
+  farWeights: ['waiting for weights beyond the cache', 'those, with one to three rows', 'ps', 1e3],
+  meetings: ['meetings of threads', '2 · T, where units are split', 'µs', 1e-3],
+  cells: ['cells', 'rows of a thread · T · Hₚ', 'ns', 1],
+  parameters: ['parameters', 'parameters of the model', 'ns', 1],
+  farParameters: ['parameters beyond the cache', 'parameters above 1.6 million', 'ns', 1],
+}
+const FORECAST_THREADS = [1, 2, 16, 64]
+const FORECASTS = [
+  [32, 200],
+  [128, 200],
+  [512, 200],
+  [32, 1024],
+  [512, 1024],
+]
+
+/** The tables of docs/performance.md from what src/cli/scaling/ exports, for its model of time and memory. */
+export function performanceTables({
+  AXES,
+  besideAxes,
+  expectedDistinct,
+  nameOf,
+  onAxis,
+  predictedTime,
+  timesOf,
+}) {
+  const { machine, version, base, points, fit, date, command } = results('scaling')
+  const costs = fit.nanoseconds
+  const names = Object.entries(COSTS)
+  return {
+    scaling: () =>
+      [
+        `Measured on ${date}: ${machine.cpu}, ${machine.cores} cores, ${machine.simd}, cellstate ${version}; \`${command}\`.`,
+        `Where a row does not say otherwise, N is ${base.N}, T ${base.T}, H ${base.H}, on ${base.threads} threads. The model is off by`,
+        `${share(fit.relativeErrors.median)} in the median and ${share(fit.relativeErrors.worst)} at worst.`,
+        '',
+        table([
+          ['', 'time of a step', 'quartiles', 'model', 'off by', 'tokens/s', 'of FMA peak'],
+          ...[
+            ...AXES.flatMap(axis =>
+              onAxis(points, base, axis).map(point => [`${axis} ${point[axis]}`, point]),
+            ),
+            ...besideAxes(points, base).map(point => [nameOf(point, base), point]),
+          ].map(([name, point]) => {
+            const { milliseconds, predictedMilliseconds, tokensPerSecond, shareOfPeak } = point
+            const { median, low, high } = milliseconds
+            const error = predictedMilliseconds / median - 1
+            return [
+              name,
+              `${digits(median)} ms`,
+              `${digits(low)} to ${digits(high)}`,
+              `${digits(predictedMilliseconds)} ms`,
+              `${error < 0 ? '−' : '+'}${share(Math.abs(error))}`,
+              thousands(tokensPerSecond),
+              `${(100 * shareOfPeak).toFixed(0)} %`,
+            ]
+          }),
+        ]),
+      ].join('\n'),
+    costs: () =>
+      table([
+        ['work', 'counted', 'cost of one', `of ${digits(points[0].predictedMilliseconds)} ms of the base`],
+        ...names.map(([part, [name, counted, unit, factor]]) => [
+          name,
+          counted,
+          costs[part] === 0 ? 'too little to tell' : `${digits(costs[part] * factor)} ${unit}`,
+          `${timesOf(points[0], costs)[part].toFixed(2)} ms`,
+        ]),
+      ]),
+    memory: () =>
+      table([
+        ['N', 'T', 'H', 'distinct tokens', 'parameters', 'formula', 'growth of the process'],
+        ...['threads', 'T', 'H']
+          .map(axis => onAxis(points, base, axis).at(-1))
+          .map(({ N, T, H, distinctTokens, parameters, predictedBytes, residentBytes }) => [
+            N,
+            T,
+            H,
+            distinctTokens,
+            parameters.toLocaleString('en-US'),
+            megabytes(predictedBytes),
+            megabytes(residentBytes),
+          ]),
+      ]),
+    forecast: () =>
+      table([
+        [
+          'N',
+          'H',
+          ...FORECAST_THREADS.map(threads => `${threads} thread${threads === 1 ? '' : 's'}`),
+          'parameters, of 64',
+        ],
+        ...FORECASTS.map(([N, H]) => {
+          const at = threads => ({ N, T: base.T, H, threads, distinctTokens: expectedDistinct(N * base.T) })
+          const time = threads => predictedTime(at(threads), costs)
+          const parts = timesOf(at(64), costs)
+          return [
+            N,
+            H,
+            ...FORECAST_THREADS.map(threads => {
+              const faster = threads === 1 ? '' : ` (${(time(1) / time(threads)).toFixed(1)}×)`
+              return `${thousands((1000 * N * base.T) / time(threads))}${faster}`
+            }),
+            `${((100 * (parts.parameters + parts.farParameters)) / time(64)).toFixed(0)} %`,
+          ]
+        }),
+      ]),
+  }
+}
+
 /** `text` with every generated part renewed: what stands between `<!-- name -->` and `<!-- /name -->`. */
 export function withTables(text, parts = { reviews, platforms }) {
   return text.replace(
@@ -132,6 +252,9 @@ export function withTables(text, parts = { reviews, platforms }) {
 
 if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
   writeFileSync(README, withTables(readFileSync(README, 'utf8')))
-  const unsupported = createRequire(import.meta.url)('../dist/model/unsupported.js')
+  const require = createRequire(import.meta.url)
+  const unsupported = require('../dist/model/unsupported.js')
   writeFileSync(LAYERS, withTables(readFileSync(LAYERS, 'utf8'), refusals(unsupported)))
+  const scaling = { ...require('../dist/cli/scaling/fit.js'), ...require('../dist/cli/scaling/points.js') }
+  writeFileSync(PERFORMANCE, withTables(readFileSync(PERFORMANCE, 'utf8'), performanceTables(scaling)))
 }

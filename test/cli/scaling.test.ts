@@ -111,7 +111,9 @@ describe('the model of the time of a training step', () => {
   it('splits rows, or units where there are fewer than two rows a thread', () => {
     expect(splitOf({ N: 32, H: 200, threads: 2 })).toEqual({ threads: 2, rows: 16, unitParts: 1 })
     expect(splitOf({ N: 33, H: 200, threads: 16 })).toEqual({ threads: 16, rows: 3, unitParts: 1 })
-    expect(splitOf({ N: 32, H: 200, threads: 64 })).toEqual({ threads: 3, rows: 32, unitParts: 3 })
+    expect(splitOf({ N: 32, H: 200, threads: 64 })).toEqual({ threads: 32, rows: 1, unitParts: 1 })
+    expect(splitOf({ N: 3, H: 200, threads: 2 })).toEqual({ threads: 2, rows: 3, unitParts: 2 })
+    expect(splitOf({ N: 4, H: 200, threads: 2 })).toEqual({ threads: 2, rows: 2, unitParts: 1 })
     expect(splitOf({ N: 1, H: 1024, threads: 2 })).toEqual({ threads: 2, rows: 1, unitParts: 2 })
     expect(splitOf({ N: 1, H: 64, threads: 2 })).toEqual({ threads: 1, rows: 1, unitParts: 1 })
   })

@@ -4,12 +4,15 @@ import { describe, expect, it } from 'vitest'
 import { gradientChart } from '../../examples/gradient-chart.js'
 import { figures } from '../../scripts/figures.mjs'
 import { picture } from '../../scripts/picture.mjs'
+import { scalingChart } from '../../src/cli/scaling/chart.js'
 import { ROOT } from './blocks.js'
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
+const scaling = JSON.parse(read('docs/results/scaling.json'))
 const drawn: [string, string][] = [
   ...Object.entries(figures()),
   ['run.svg', await picture(read('docs/results/run.cast'))],
+  ['scaling.svg', scalingChart(scaling.points, scaling.base)],
   ['gradient-flow.svg', gradientChart(JSON.parse(read('docs/results/long-term-dependency.json')).cells)],
 ]
 
@@ -42,8 +45,8 @@ describe('the figures', () => {
   })
 
   it('can be read on a light and on a dark page', () => {
-    const chart = drawn.find(([name]) => name === 'gradient-flow.svg')![1]
-    for (const svg of [...Object.values(figures()), chart]) {
+    const charts = drawn.filter(([name]) => ['gradient-flow.svg', 'scaling.svg'].includes(name))
+    for (const svg of [...Object.values(figures()), ...charts.map(([, svg]) => svg)]) {
       const [light, dark] = svg.split('prefers-color-scheme: dark')
       const rules = (css = '') =>
         new Set(Array.from(css.matchAll(/^\s*(\.\w+|text) \{[^}]*(?:fill|stroke): #/gm), m => m[1]))

@@ -42,7 +42,7 @@ export interface Fit {
 
 /** Rows of a tile of products. */
 const TILE = 6
-/** Below so many rows a thread, threads share units instead, each at least so many weights. */
+/** A step takes as long for one row as for so many; threads share units instead where that is clearly shorter, each at least so many weights. */
 const FEW_ROWS = 2
 const LEAST_WEIGHTS = 50_000
 /** Second-level cache of a core: larger weights come from farther away at every step of time. */
@@ -62,8 +62,9 @@ export function splitOf({ N, H, threads }: Pick<Point, 'N' | 'H' | 'threads'>): 
 } {
   const weights = 4 * H * padded(H)
   const most = Math.min(Math.floor(weights / LEAST_WEIGHTS), padded(H) / 16, threads)
-  if (N < FEW_ROWS * threads && most > 1) return { threads: most, rows: N, unitParts: most }
   const byRows = Math.min(N, threads)
+  const rows = Math.max(Math.ceil(N / threads), FEW_ROWS)
+  if (5 * Math.max(N, FEW_ROWS) < 4 * rows * most) return { threads: most, rows: N, unitParts: most }
   return { threads: byRows, rows: Math.ceil(N / byRows), unitParts: 1 }
 }
 

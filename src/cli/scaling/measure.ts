@@ -56,7 +56,7 @@ const MOST_MEMORY = 1 / 8
  */
 export async function measurePoints(
   base: Point,
-  { simd }: ComputeSettings,
+  settings: ComputeSettings,
   seconds: number,
   signal: AbortSignal,
   status: (text: string) => void,
@@ -70,7 +70,8 @@ export async function measurePoints(
       signal.throwIfAborted()
       status(`${titleOf(point)}, first steps`)
       const lack = lackOf(point, base, turns[0]?.times[0], seconds)
-      if (lack === undefined) turns.push(await begin(point, workOf(point, base) / baseSteps, simd, signal))
+      if (lack === undefined)
+        turns.push(await begin(point, workOf(point, base) / baseSteps, settings, signal))
       else leftOut.push({ ...point, lack })
     }
     for (const turn of turns) turn.times = []
@@ -107,12 +108,17 @@ function lackOf(
 }
 
 /** Makes a model and runs its first turn; `work` is that of a step, as a share of a turn. */
-async function begin(point: Point, work: number, simd: string, signal: AbortSignal): Promise<Turn> {
+async function begin(
+  point: Point,
+  work: number,
+  settings: ComputeSettings,
+  signal: AbortSignal,
+): Promise<Turn> {
   const { N, T, H, threads } = point
   const batches = Math.min(Math.max(1, Math.round(1 / work)), MOST_BATCHES)
   const ids = zipfIds(N * T * batches)
   const before = process.memoryUsage.rss()
-  const model = reviewsModel({ threads, simd }, H)
+  const model = reviewsModel({ ...settings, threads }, H)
   const turn = {
     point,
     model,

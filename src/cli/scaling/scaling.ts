@@ -1,5 +1,5 @@
 /** `cellstate bench --scaling`: how the time of a training step grows with threads, steps, sequences and units. */
-import { computeSettings, VERSION } from '../../native/load.js'
+import { computeSettings, type Precision, VERSION } from '../../native/load.js'
 import { bytes, percent } from '../../words.js'
 import type { BenchCommand } from '../bench.js'
 import { writeWhole } from '../file.js'
@@ -37,6 +37,7 @@ export interface ScalingPoint extends Measured {
 /** What the command prints with `--json`. */
 export interface ScalingReport {
   version: string
+  precision: Precision
   machine: Machine
   base: Point
   points: ScalingPoint[]
@@ -79,11 +80,11 @@ export async function scalingCommand(options: ScalingCommand, streams: Streams):
 }
 
 async function scalingReport(
-  { threads, seconds = SECONDS }: ScalingCommand,
+  { threads, precision, seconds = SECONDS }: ScalingCommand,
   { signal }: Streams,
   status: (text: string) => void,
 ): Promise<ScalingReport> {
-  const settings = computeSettings(given({ threads }))
+  const settings = computeSettings(given({ threads, precision }))
   const base = basePoint(settings.threads)
   status('probing the processor')
   const peaks = new Map<number, number>()
@@ -94,6 +95,7 @@ async function scalingReport(
   const fit = fitCosts(measured)
   return {
     version: VERSION,
+    precision: settings.precision,
     machine: thisMachine(settings, peaks.get(base.threads)!),
     base,
     points: measured.map(point => ({
@@ -164,11 +166,11 @@ function leftOutLines({ base, leftOut }: ScalingReport): string[] {
 
 /** The report for a person. */
 export function scalingText(report: ScalingReport, chart?: string): string {
-  const { machine, base, points, fit } = report
+  const { machine, precision, base, points, fit } = report
   const { N, T, H, threads } = base
   const ofBase = timesOf(points[0]!, fit.nanoseconds)
   return [
-    machineText(machine, threads),
+    machineText(machine, { threads, precision }),
     '',
     'Training steps; where a table does not say otherwise,',
     `N ${N} sequences of T ${T} steps, H ${H} units, ${threads} ${threads === 1 ? 'thread' : 'threads'}:`,
