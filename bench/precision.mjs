@@ -73,7 +73,7 @@ async function run(seed, precision) {
   const begin = performance.now()
   await train(model, training, {
     loss: LOSS,
-    optimizer: adam({ learningRate: rate }),
+    optimizer: adam({ learningRate: rate, globalClipNorm: 1 }),
     batchSize: sequences,
     seed,
     callbacks: [{ onStepEnd: ({ loss }) => void losses.push(loss) }],

@@ -6,7 +6,8 @@ import type { Failure, Result } from './measure'
 /** Everything that a run measured. */
 export interface Report {
   machine: Machine
-  command?: string
+  /** What was typed; several times where workloads were measured one after the other. */
+  commands?: readonly string[]
   date?: string
   results: readonly Result[]
   failures: readonly Failure[]
@@ -37,6 +38,19 @@ function groups<T extends Pick<Result, 'workload' | 'mode' | 'T' | 'N'>>(
   return all
 }
 
+/** An earlier report with the workloads of a later one in place of its own. */
+export function merged(earlier: Report, later: Report): Report {
+  const again = new Set([...later.results, ...later.failures].map(headingOf))
+  const kept = <T extends Pick<Result, 'workload' | 'mode' | 'T' | 'N'>>(list: readonly T[]): T[] =>
+    list.filter(item => !again.has(headingOf(item)))
+  return {
+    ...later,
+    commands: [...new Set([...(earlier.commands ?? []), ...(later.commands ?? [])])],
+    results: [...kept(earlier.results), ...later.results],
+    failures: [...kept(earlier.failures), ...later.failures],
+  }
+}
+
 const COLUMNS = [
   '',
   'time',
@@ -48,9 +62,9 @@ const COLUMNS = [
 ]
 
 /** A Markdown table a workload. */
-export function table({ machine, command, date, results, failures }: Report): string {
+export function table({ machine, commands, date, results, failures }: Report): string {
   const lines: string[] = []
-  if (command !== undefined) {
+  if (commands !== undefined) {
     const versions = new Map(results.map(({ engine, version }) => [engine, version]))
     lines.push(
       `${machine.cpu}, ${machine.cores} cores, ${machine.threads} threads, ${machine.system}, Node.js ${machine.node}; ${date}.`,
@@ -59,7 +73,7 @@ export function table({ machine, command, date, results, failures }: Report): st
         .join(', ')} GFLOP/s.`,
       `Versions: ${[...versions].map(([engine, version]) => `${engine} ${version}`).join(', ')}.`,
       '',
-      `\`${command}\``,
+      ...commands.map(command => `- \`${command}\``),
       '',
       'Times are medians; “times as long” is the median of the ratios to the first row, round by round, with quartiles.',
       'The share of the peak counts the products that the engine computes, padding included.',

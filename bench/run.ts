@@ -3,14 +3,14 @@
  *
  * Engines take turns, round by round. Nothing is installed: `npm run bench:install` does that.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { native } from '../dist/native/load'
 import { contendersNamed, MANDATORY } from './engine'
 import { probeMachine } from './machine'
 import { type Failure, measure, type Result } from './measure'
-import { chart, losses, type Report, table } from './report'
+import { chart, losses, merged, type Report, table } from './report'
 import { allWorkloads, titleOf, workloadsNamed } from './workloads'
 
 const list = (text: string): string[] => text.split(',').filter(name => name !== '')
@@ -38,7 +38,10 @@ const command = new Command('npm run bench --')
   .option('--rounds <n>', 'rounds of every engine', whole, 9)
   .option('--threads <n>', 'threads of every engine', whole, native().availableThreads())
   .option('--json', 'print one JSON document on standard output, the table on standard error')
-  .option('--out <folder>', 'write results.json, README.md and chart.svg there, as bench/results/<machine>')
+  .option(
+    '--out <folder>',
+    'write results.json, README.md and chart.svg there, as bench/results/<machine>; workloads measured before stay',
+  )
 
 async function main(): Promise<void> {
   const { engines, workloads, rounds, threads, json, out } = command.parse().opts<Options>()
@@ -59,7 +62,7 @@ async function main(): Promise<void> {
   }
   const report: Report = {
     machine,
-    command: `npm run bench -- ${process.argv.slice(2).join(' ')}`.trim(),
+    commands: [`npm run bench -- ${process.argv.slice(2).join(' ')}`.trim()],
     date: new Date().toISOString().slice(0, 10),
     results,
     failures,
@@ -68,16 +71,21 @@ async function main(): Promise<void> {
   const text = `${table(report)}\n\n${losses(report)}`
   if (json) process.stdout.write(`${JSON.stringify(report)}\n`)
   ;(json ? log : console.log)(text)
-  if (out !== undefined) {
-    mkdirSync(out, { recursive: true })
-    writeFileSync(path.join(out, 'results.json'), `${JSON.stringify(report, null, 2)}\n`)
-    writeFileSync(path.join(out, 'README.md'), `${text}\n`)
-    writeFileSync(path.join(out, 'chart.svg'), chart(report))
-  }
+  if (out !== undefined) writeReport(out, report)
   if (differences.length > 0) {
     log(`\nNOT THE SAME WORK:\n${differences.join('\n')}`)
     process.exitCode = 1
   }
+}
+
+/** Writes the files of a report; workloads that were measured before and not now stay. */
+function writeReport(out: string, report: Report): void {
+  mkdirSync(out, { recursive: true })
+  const file = path.join(out, 'results.json')
+  const all = existsSync(file) ? merged(JSON.parse(readFileSync(file, 'utf8')) as Report, report) : report
+  writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`)
+  writeFileSync(path.join(out, 'README.md'), `${table(all)}\n\n${losses(all)}\n`)
+  writeFileSync(path.join(out, 'chart.svg'), chart(all))
 }
 
 main().catch(error => {

@@ -54,7 +54,7 @@ describe('the report of a benchmark', () => {
   it('is a table with ratios and spread', () => {
     const text = table({
       machine,
-      command: 'npm run bench --',
+      commands: ['npm run bench --'],
       date: '2026-11-25',
       results: [own, other],
       failures: [{ ...failure, reason: 'not installed' }],

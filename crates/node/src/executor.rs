@@ -2,7 +2,7 @@
 //!
 //! A job that computes is a closure in a queue until the pool of compute threads admits it; only then it has a thread.
 
-use cellstate_kernels::pool::{admit, Permit};
+use cellstate_kernels::pool::{admit, rouse, Permit};
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -55,6 +55,8 @@ fn start(job: Job) {
     }
     if state.jobs.len() <= state.looking + state.asleep {
         WAKE.notify_one();
+        drop(state);
+        rouse();
     } else if std::thread::Builder::new().name("cellstate-job".into()).spawn(work).is_ok() {
         state.threads += 1;
         state.looking += 1;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 /// So many that the spinning in vain is little beside the sleep of all of them.
-const REST: usize = 64;
+const REST: usize = 8;
 
 /// Where the parts of [`together`](super::together) wait for one another.
 #[repr(align(128))]
@@ -86,7 +86,8 @@ impl Barrier {
             state.rest.store(rest - 1, Ordering::Relaxed);
         } else if state.spins {
             spin(done, || state.pool.crowded());
-            if !done() {
+            // The first time, the others may still have to wake up.
+            if !done() && generation > 0 {
                 state.rest.store(REST, Ordering::Relaxed);
             }
         }
@@ -94,7 +95,7 @@ impl Barrier {
             let mut guard = lock(&state.sleep);
             // Counted before the last look: whoever ends the round after it sees a sleeper.
             state.sleepers.fetch_add(1, Ordering::SeqCst);
-            state.sleeps.fetch_add(1, Ordering::Relaxed);
+            state.sleeps.fetch_add(usize::from(generation > 0), Ordering::Relaxed);
             while !done() {
                 guard = state.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
             }
@@ -108,7 +109,7 @@ impl Barrier {
     /// Whether threads often slept here although each could have a core: something else has it.
     pub(super) fn was_slow(&self) -> bool {
         let State { spins, sleeps, generation, .. } = &self.state;
-        *spins && sleeps.load(Ordering::Relaxed) > generation.load(Ordering::Relaxed) / 8
+        *spins && sleeps.load(Ordering::Relaxed) > generation.load(Ordering::Relaxed) / 4
     }
 
     /// Sends the others away if this thread panics before the guard is dropped.

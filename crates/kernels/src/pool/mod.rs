@@ -16,7 +16,7 @@ mod barrier;
 mod permits;
 
 pub use barrier::Barrier;
-pub use permits::{admit, cores, give_way, most_at_once, raise, Permit};
+pub use permits::{admit, cores, give_way, most_at_once, raise, rouse, Permit};
 
 use permits::{Pool, HELD, POOL};
 use std::any::Any;
@@ -137,12 +137,18 @@ impl Worker {
         Some(worker)
     }
 
+    fn wake(&self) {
+        self.thread.get().expect("set before the worker is known").unpark();
+    }
+
     fn serve(&self, pool: &Pool) {
         loop {
             pool.spin_idle(|| !self.region.load(Ordering::Relaxed).is_null());
             let mut region = self.region.swap(null_mut(), Ordering::Acquire);
             while region.is_null() {
                 std::thread::park();
+                // Called, or roused to be called soon.
+                pool.spin_idle(|| !self.region.load(Ordering::Relaxed).is_null());
                 region = self.region.swap(null_mut(), Ordering::Acquire);
             }
             // SAFETY: the pointer was in the slot, so the caller counts this worker among those inside and waits for it.
@@ -178,7 +184,7 @@ impl Crew {
         for (index, worker) in self.workers.iter().enumerate() {
             worker.seat.store(index + 1, Ordering::Relaxed);
             worker.region.store(slot, Ordering::Release);
-            worker.thread.get().expect("set before the worker is known").unpark();
+            worker.wake();
         }
         let held = HELD.take();
         region.run(0);

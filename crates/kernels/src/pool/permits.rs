@@ -13,6 +13,9 @@ const TURN: Duration = Duration::from_millis(5);
 /// After threads that met at a barrier lost time, they do not meet for so many times as long.
 const APART: u32 = 20;
 
+/// Workers that are roused at once.
+const ROUSED: usize = 3;
+
 type Waiting = Box<dyn FnOnce(Permit) + Send>;
 
 pub(super) static POOL: Pool = Pool::new();
@@ -58,6 +61,11 @@ pub fn raise(threads: usize) {
 /// gave one back. `job` should hand the work to a thread and return.
 pub fn admit(job: impl FnOnce(Permit) + Send + 'static) {
     POOL.admit(Box::new(job));
+}
+
+/// Wakes a few workers that sleep: a job will call them soon, and takes as long to begin as they do to wake.
+pub fn rouse() {
+    POOL.rouse();
 }
 
 /// Lets jobs that wait for a permit go first, if this thread's job had its turn of 5 ms. Every region begins with this;
@@ -182,6 +190,12 @@ impl Pool {
         state.in_use -= workers.len();
         state.idle.append(workers);
         self.admit_waiting(state);
+    }
+
+    fn rouse(&self) {
+        for worker in lock(&self.state).idle.iter().rev().take(ROUSED) {
+            worker.wake();
+        }
     }
 
     fn release(&'static self) {
