@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Machine } from '../../bench/machine.js'
 import type { Result } from '../../bench/measure.js'
-import { chart, comparison, losses, table } from '../../bench/report.js'
+import { chart, comparison, losses, merged, table } from '../../bench/report.js'
 
 const machine: Machine = {
   cpu: 'A <fast> one',
@@ -65,6 +65,16 @@ describe('the report of a benchmark', () => {
     expect(text).toContain('| keras | failed: not installed |')
     expect(text).toContain('pytorch: a note.')
     expect(text).toContain('FMA peak: avx2 200 GFLOP/s.')
+  })
+
+  it('keeps the workloads that were not measured again', () => {
+    const [first, second] = [
+      { ...own, T: 32 },
+      { ...own, milliseconds: 1 },
+    ]
+    const earlier = { machine, commands: ['a'], results: [first, own, other], failures: [] }
+    const later = { machine, commands: ['b'], results: [second], failures: [{ ...failure, reason: 'gone' }] }
+    expect(merged(earlier, later)).toEqual({ ...later, commands: ['a', 'b'], results: [first, second] })
   })
 
   it('shows the losses side by side', () => {
