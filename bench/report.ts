@@ -136,8 +136,8 @@ export function losses({ results }: Pick<Report, 'results'>): string {
 }
 
 const WIDTH = 760
-const NAMES = 190
-const BARS = WIDTH - NAMES - 130
+const NAMES = 220
+const BARS = 360
 const LINE = 20
 const STYLE = `
   text { font: 12px system-ui, sans-serif; fill: #1f2328 }
