@@ -1023,6 +1023,12 @@ const TARGETS = {
     () => pick([step(), step(), step(), below(5), ids(), view()]),
     streams,
   ),
+  'Session.stepSync': method(
+    () => open,
+    'stepSync',
+    () => pick([step(), step(), step(), below(5), ids(), view()]),
+    streams,
+  ),
   'Session.read': method(
     () => open,
     'read',

@@ -177,9 +177,11 @@ function oneStep(
   if (features !== undefined) {
     const values = new Float32Array(size)
     for (let i = 0; i < size; i++) {
-      const value = given[i]!
-      values[i] = value
-      if (typeof value === 'number' && Number.isFinite(values[i])) continue
+      const value: unknown = given[i]
+      if (typeof value === 'number') {
+        values[i] = value
+        if (Number.isFinite(values[i])) continue
+      }
       checkNumber(`input[${i}]`, value, 'a finite number', () => false)
     }
     return { values }
@@ -187,12 +189,14 @@ function oneStep(
   const ids = new Int32Array(size)
   const rows = first.kind === 'embedding' ? first.inputDim : MOST_ID
   for (let i = 0; i < size; i++) {
-    const id = given[i]!
-    ids[i] = id
-    if (ids[i] === id && id >= 0 && id < rows) continue
-    checkInteger(`input[${i}]`, id, 0, MOST_ID)
-    let largest = id
-    for (let j = i + 1; j < size; j++) largest = Math.max(largest, given[j]!)
+    const entry: unknown = given[i]
+    if (typeof entry === 'number') {
+      ids[i] = entry
+      if (ids[i] === entry && entry >= 0 && entry < rows) continue
+    }
+    const id = checkInteger(`input[${i}]`, entry, 0, MOST_ID)
+    const numbers = Array.from(given).filter(other => typeof other === 'number')
+    const largest = numbers.reduce((most, other) => Math.max(most, other), id)
     throw unknownId(`input[${i}]`, id, largest, rows, first.name ?? 'embedding')
   }
   return { ids }

@@ -181,6 +181,15 @@ impl<L: Left, const R: usize> Kernel for Tile<'_, L, R> {
     fn run<S: Simd, const V: usize, const W: usize>(self, s: S) {
         let Tile { k, left, panel, strip, width, initial, out } = self;
         let mut column = 0;
+        // One or two rows have few chains of sums, and a level with narrow groups would wait for each: more columns at once.
+        while V == 2 && R == 1 && column + 8 * S::LANES <= width {
+            // SAFETY: the promises of `multiply`; the group ends inside the panel.
+            column += S::LANES * unsafe { group::<S, L, R, 8>(s, k, left, panel, strip, column, initial, out) };
+        }
+        while V == 2 && R == 2 && column + 4 * S::LANES <= width {
+            // SAFETY: as above.
+            column += S::LANES * unsafe { group::<S, L, R, 4>(s, k, left, panel, strip, column, initial, out) };
+        }
         while column + V * S::LANES <= width {
             // SAFETY: the promises of `multiply`; the group ends inside the panel.
             column += S::LANES * unsafe { group::<S, L, R, V>(s, k, left, panel, strip, column, initial, out) };
