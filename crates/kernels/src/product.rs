@@ -6,7 +6,7 @@
 //! 1. Work is split over threads by output elements, never over k, so every element stays one ordered
 //!    chain whatever the number of threads.
 //! 2. [`transposed`] runs over k in chunks of [`CHUNK`]: the right rows of a chunk are copied into a
-//!    panel that stays in the first-level cache, the chain goes on from the output in memory.
+//!    panel that stays in cache, the chain goes on from the output in memory.
 //! 3. In bf16 left rows are rounded once for all panels: [`ROUNDED`] at a time by [`rows`], those of a chunk by
 //!    [`transposed`], where a pair is of two rows.
 
@@ -18,8 +18,8 @@ use crate::simd::{Kernel, Simd};
 use crate::tile::{self, LeftColumns, LeftRows, Pairs, ROWS};
 use crate::BLOCK;
 
-/// k, or pairs of it, of a chunk of [`transposed`]: 96 rows × 64 columns × 4 bytes is 24 KiB, which leaves a quarter of a
-/// 32 KiB cache to the left factor.
+/// k, or pairs of it, of a chunk of [`transposed`]: sums go to memory and come back once a chunk, while 160 rows × 64 columns
+/// × 4 bytes, 40 KiB, still stream from the second-level cache as fast as they are multiplied.
 const CHUNK: usize = 160;
 
 /// Left rows that [`rows`] rounds at a time: eight tiles, so that weights are read seldom and the pairs of 2,048 columns
@@ -276,40 +276,52 @@ impl Kernel for TransposedKernel<'_, '_> {
     #[inline(always)]
     fn run<S: Simd, const V: usize, const W: usize>(self, s: S) {
         if self.pairs {
-            self.rounded(s);
+            self.multiply::<S, true>(s);
         } else {
-            self.whole(s);
+            self.multiply::<S, false>(s);
         }
     }
 }
 
 impl TransposedKernel<'_, '_> {
+    /// All chunks, of factors as they are, or rounded and in pairs of two rows.
     #[inline(always)]
-    fn rounded<S: Simd>(&self, s: S) {
+    fn multiply<S: Simd, const PAIRS: bool>(&self, s: S) {
         let mut panel = Panel([0.0; CHUNK * PANEL]);
         let mut rows = [std::ptr::null(); CHUNK];
         let m = self.m.1 - self.m.0;
+        let most = if PAIRS { 2 * CHUNK } else { CHUNK };
         // An odd number of cache lines from one row to the next: those of a tile fall into many sets of a cache.
         let apart = (m.div_ceil(BLOCK) | 1) * BLOCK;
-        let mut lefts = vec![0.0; CHUNK.min(bf16::pairs(self.k)) * apart];
+        let mut lefts = vec![0.0; if PAIRS { CHUNK.min(bf16::pairs(self.k)) * apart } else { 0 }];
         let (first_column, end_column) = (self.blocks.0 * BLOCK, self.blocks.1 * BLOCK);
-        for chunk in 0..self.k.div_ceil(2 * CHUNK).max(1) {
-            let first = chunk * 2 * CHUNK;
-            let k = (2 * CHUNK).min(self.k - first);
-            for ((i, row), to) in rows[..bf16::pairs(k)].iter_mut().enumerate().zip(lefts.chunks_exact_mut(apart)) {
-                // SAFETY: `transposed` checked `left` for k rows of at least m.1 columns.
-                let left = |i| unsafe { std::slice::from_raw_parts(self.left.row(first + i).add(self.m.0), m) };
-                bf16::round_rows(left(2 * i), (2 * i + 1 < k).then(|| left(2 * i + 1)), to);
-                *row = to.as_ptr();
+        for chunk in 0..self.k.div_ceil(most).max(1) {
+            let first = chunk * most;
+            let k = most.min(self.k - first);
+            let depth = if PAIRS { bf16::pairs(k) } else { k };
+            // SAFETY: `transposed` checked `left` for k rows of at least m.1 columns.
+            let left = |i| unsafe { std::slice::from_raw_parts(self.left.row(first + i).add(self.m.0), m) };
+            for (i, row) in rows[..depth].iter_mut().enumerate() {
+                *row = if PAIRS {
+                    let to = &mut lefts[i * apart..][..apart];
+                    bf16::round_rows(left(2 * i), (2 * i + 1 < k).then(|| left(2 * i + 1)), to);
+                    to.as_ptr()
+                } else {
+                    left(i).as_ptr()
+                };
             }
             for column in (first_column..end_column).step_by(PANEL) {
                 let width = PANEL.min(end_column - column);
                 let right = |i: usize, from: usize, width| &self.right[(first + i) * self.stride + from..][..width];
-                for i in 0..bf16::pairs(k) {
+                for i in 0..depth {
                     for strip in 0..width / BLOCK {
                         let of = |i: usize| right(i, column + strip * BLOCK, BLOCK);
                         let to = &mut panel.0[(strip * CHUNK + i) * BLOCK..][..BLOCK];
-                        bf16::round_rows(of(2 * i), (2 * i + 1 < k).then(|| of(2 * i + 1)), to);
+                        if PAIRS {
+                            bf16::round_rows(of(2 * i), (2 * i + 1 < k).then(|| of(2 * i + 1)), to);
+                        } else {
+                            to.copy_from_slice(of(i));
+                        }
                     }
                 }
                 for (tile, count) in tile::tiles(m) {
@@ -318,12 +330,18 @@ impl TransposedKernel<'_, '_> {
                         // SAFETY: inside `out`; this thread alone writes these rows and columns.
                         out[r] = unsafe { self.out.at((self.m.0 + tile + r) * self.columns + column) };
                     }
-                    let left = Pairs(LeftColumns { rows: rows.as_ptr(), column: tile });
+                    let left = LeftColumns { rows: rows.as_ptr(), column: tile };
                     let initial =
                         if chunk == 0 { [tile::ZEROS.as_ptr(); ROWS] } else { out.map(<*mut f32>::cast_const) };
-                    let (k, strip) = (bf16::pairs(k), CHUNK * BLOCK);
-                    // SAFETY: the rows of k pairs were listed, the strips hold k × 16 pairs each.
-                    unsafe { tile::multiply(s, count, k, left, panel.0.as_ptr(), strip, width, &initial, &out) };
+                    let (panel, strip) = (panel.0.as_ptr(), CHUNK * BLOCK);
+                    // SAFETY: the rows were listed, the strips hold as many × 16 values or pairs each.
+                    unsafe {
+                        if PAIRS {
+                            tile::multiply(s, count, depth, Pairs(left), panel, strip, width, &initial, &out);
+                        } else {
+                            tile::multiply(s, count, depth, left, panel, strip, width, &initial, &out);
+                        }
+                    }
                 }
                 if self.with_sums && self.m.0 == 0 {
                     // SAFETY: inside `sums`; one thread has the first row of these columns.
@@ -334,59 +352,6 @@ impl TransposedKernel<'_, '_> {
                     for i in 0..k {
                         sums.iter_mut().zip(right(i, column, width)).for_each(|(sum, x)| *sum += x);
                     }
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn whole<S: Simd>(&self, s: S) {
-        let mut panel = Panel([0.0; CHUNK * PANEL]);
-        let mut rows = [std::ptr::null(); CHUNK];
-        let ones = [1.0f32; CHUNK];
-        let (first_column, end_column) = (self.blocks.0 * BLOCK, self.blocks.1 * BLOCK);
-        for chunk in 0..self.k.div_ceil(CHUNK).max(1) {
-            let first = chunk * CHUNK;
-            let k = CHUNK.min(self.k - first);
-            for (i, row) in rows[..k].iter_mut().enumerate() {
-                // SAFETY: `transposed` checked `left` for k rows.
-                *row = unsafe { self.left.row(first + i) };
-            }
-            for column in (first_column..end_column).step_by(PANEL) {
-                let width = PANEL.min(end_column - column);
-                for i in 0..k {
-                    let from = &self.right[(first + i) * self.stride + column..][..width];
-                    for (strip, from) in from.chunks_exact(BLOCK).enumerate() {
-                        panel.0[(strip * CHUNK + i) * BLOCK..][..BLOCK].copy_from_slice(from);
-                    }
-                }
-                for (tile, count) in tile::tiles(self.m.1 - self.m.0) {
-                    let row = self.m.0 + tile;
-                    let mut out = [std::ptr::null_mut(); ROWS];
-                    for r in 0..count {
-                        // SAFETY: inside `out`; this thread alone writes these rows and columns.
-                        out[r] = unsafe { self.out.at((row + r) * self.columns + column) };
-                    }
-                    let left = LeftColumns { rows: rows.as_ptr(), column: row };
-                    let initial =
-                        if chunk == 0 { [tile::ZEROS.as_ptr(); ROWS] } else { out.map(<*mut f32>::cast_const) };
-                    // SAFETY: k rows were listed, the strips hold k × 16 values each.
-                    unsafe {
-                        tile::multiply(s, count, k, left, panel.0.as_ptr(), CHUNK * BLOCK, width, &initial, &out)
-                    };
-                }
-                if self.with_sums && self.m.0 == 0 {
-                    let mut out = [std::ptr::null_mut(); ROWS];
-                    // SAFETY: inside `sums`; one thread has the first row of these columns.
-                    out[0] = unsafe { self.sums.at(column) };
-                    let mut left = [std::ptr::null(); ROWS];
-                    left[0] = ones.as_ptr();
-                    let initial =
-                        if chunk == 0 { [tile::ZEROS.as_ptr(); ROWS] } else { out.map(<*mut f32>::cast_const) };
-                    // SAFETY: `ones` and the panel hold k rows.
-                    unsafe {
-                        tile::multiply(s, 1, k, LeftRows(left), panel.0.as_ptr(), CHUNK * BLOCK, width, &initial, &out)
-                    };
                 }
             }
         }
