@@ -27,29 +27,20 @@ fn apart<K: Kernel>(_: Avx2, kernel: K) -> K::Output {
     unsafe { run(kernel) }
 }
 
-macro_rules! lanewise {
-    ($($name:ident($($argument:ident),+) = $intrinsic:ident;)+) => {$(
-        #[inline(always)]
-        fn $name(self, $($argument: __m256),+) -> __m256 {
-            // SAFETY: the token proves the feature.
-            unsafe { $intrinsic($($argument),+) }
-        }
-    )+};
-}
-
 impl Simd for Avx2 {
     type F32 = __m256;
     type Mask = __m256;
     const LANES: usize = 8;
 
     lanewise! {
-        add(a, b) = _mm256_add_ps;
-        sub(a, b) = _mm256_sub_ps;
-        mul(a, b) = _mm256_mul_ps;
-        div(a, b) = _mm256_div_ps;
-        sqrt(a) = _mm256_sqrt_ps;
-        mul_add(a, b, c) = _mm256_fmadd_ps;
-        neg_mul_add(a, b, c) = _mm256_fnmadd_ps;
+        __m256;
+        add(a, b) = _mm256_add_ps(a, b);
+        sub(a, b) = _mm256_sub_ps(a, b);
+        mul(a, b) = _mm256_mul_ps(a, b);
+        div(a, b) = _mm256_div_ps(a, b);
+        sqrt(a) = _mm256_sqrt_ps(a);
+        mul_add(a, b, c) = _mm256_fmadd_ps(a, b, c);
+        neg_mul_add(a, b, c) = _mm256_fnmadd_ps(a, b, c);
     }
 
     #[inline(always)]

@@ -50,29 +50,20 @@ fn pairs_apart<K: Kernel, const BF16: bool>(token: Avx512<BF16>, kernel: K) -> K
     }
 }
 
-macro_rules! lanewise {
-    ($($name:ident($($argument:ident),+) = $intrinsic:ident;)+) => {$(
-        #[inline(always)]
-        fn $name(self, $($argument: __m512),+) -> __m512 {
-            // SAFETY: the token proves the feature.
-            unsafe { $intrinsic($($argument),+) }
-        }
-    )+};
-}
-
 impl<const BF16: bool> Simd for Avx512<BF16> {
     type F32 = __m512;
     type Mask = __mmask16;
     const LANES: usize = 16;
 
     lanewise! {
-        add(a, b) = _mm512_add_ps;
-        sub(a, b) = _mm512_sub_ps;
-        mul(a, b) = _mm512_mul_ps;
-        div(a, b) = _mm512_div_ps;
-        sqrt(a) = _mm512_sqrt_ps;
-        mul_add(a, b, c) = _mm512_fmadd_ps;
-        neg_mul_add(a, b, c) = _mm512_fnmadd_ps;
+        __m512;
+        add(a, b) = _mm512_add_ps(a, b);
+        sub(a, b) = _mm512_sub_ps(a, b);
+        mul(a, b) = _mm512_mul_ps(a, b);
+        div(a, b) = _mm512_div_ps(a, b);
+        sqrt(a) = _mm512_sqrt_ps(a);
+        mul_add(a, b, c) = _mm512_fmadd_ps(a, b, c);
+        neg_mul_add(a, b, c) = _mm512_fnmadd_ps(a, b, c);
     }
 
     #[inline(always)]

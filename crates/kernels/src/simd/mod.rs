@@ -4,6 +4,17 @@
 //! processor has the instructions. Kernels are generic over the trait and marked `#[inline(always)]`;
 //! [`Level::run`] inlines them into a function compiled for the instruction set.
 
+/// Operations of [`Simd`] that are one intrinsic each, on vectors of a type.
+macro_rules! lanewise {
+    ($vector:ty; $($name:ident($($argument:ident),+) = $intrinsic:ident($($order:ident),+);)+) => {$(
+        #[inline(always)]
+        fn $name(self, $($argument: $vector),+) -> $vector {
+            // SAFETY: the token proves the feature.
+            unsafe { $intrinsic($($order),+) }
+        }
+    )+};
+}
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -67,22 +67,13 @@ fn pairs_apart<K: Kernel, const BF16: bool>(token: Neon<BF16>, kernel: K) -> K::
     }
 }
 
-macro_rules! lanewise {
-    ($($name:ident($($argument:ident),+) = $intrinsic:ident($($order:ident),+);)+) => {$(
-        #[inline(always)]
-        fn $name(self, $($argument: float32x4_t),+) -> float32x4_t {
-            // SAFETY: the token proves the feature.
-            unsafe { $intrinsic($($order),+) }
-        }
-    )+};
-}
-
 impl<const BF16: bool> Simd for Neon<BF16> {
     type F32 = float32x4_t;
     type Mask = uint32x4_t;
     const LANES: usize = 4;
 
     lanewise! {
+        float32x4_t;
         add(a, b) = vaddq_f32(a, b);
         sub(a, b) = vsubq_f32(a, b);
         mul(a, b) = vmulq_f32(a, b);
