@@ -6,11 +6,12 @@ use crate::loss::{self, Evaluation, Loss, OutputRows};
 use crate::overflow::{self, Culprit, Table};
 use crate::parameters::View;
 use crate::regularization::{activity, add_activity_gradient};
+use crate::turn::look_up;
 use crate::{Batch, Error, Output, States, Targets};
 use cellstate_kernels::philox::Philox;
 use cellstate_kernels::{reduce, Context, Packed};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// What every pass is computed with.
 #[derive(Clone, Copy)]
@@ -21,16 +22,6 @@ pub(super) struct Machine<'a> {
     pub(super) values: &'a [f32],
     pub(super) version: u64,
     pub(super) cancel: &'a AtomicBool,
-}
-
-impl Machine<'_> {
-    fn check_cancelled(&self) -> Result<(), Error> {
-        if self.cancel.load(Ordering::Relaxed) {
-            Err(Error::Aborted)
-        } else {
-            Ok(())
-        }
-    }
 }
 
 /// What kind of pass it is.
@@ -114,7 +105,7 @@ impl Workspace {
         let last = self.layers.len() - 1;
         let mut x = &self.nothing;
         for (index, (layer, out)) in self.layers.iter_mut().zip(&mut self.activations).enumerate() {
-            machine.check_cancelled()?;
+            look_up(machine.cancel)?;
             layer.leave_logits(logits && index == last);
             layer.forward(&pass, x, out)?;
             x = out;
@@ -177,7 +168,7 @@ impl Workspace {
         let mut slope = Gradient::default();
         let [dy, dx] = &mut self.gradients;
         for index in (lowest..self.layers.len()).rev() {
-            machine.check_cancelled()?;
+            look_up(machine.cancel)?;
             let (x, y) =
                 (if index == 0 { &self.nothing } else { &self.activations[index - 1] }, &self.activations[index]);
             if let Some(regularizer) = machine.config.layers[index].activity_regularizer().filter(|_| !mode.flow) {

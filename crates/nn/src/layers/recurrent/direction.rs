@@ -292,8 +292,8 @@ impl Direction {
                 self.mirrored.rebuild(count, own.iter().map(|&p| slots[p as usize]));
             }
             if !keeps_gates {
-                let order = if self.backward { self.mirrored.slots() } else { slots };
-                found = self.token_products.find(pass, g, distinct, order, |missing, out| {
+                let own_slots = if self.backward { self.mirrored.slots() } else { slots };
+                found = self.token_products.find(pass, g, distinct, own_slots, |missing, out| {
                     let rows = Rows { data: &x.data, stride, index: Some(missing) };
                     product::rows(context, rows, missing.len(), kernel, start, out, g);
                 })?;

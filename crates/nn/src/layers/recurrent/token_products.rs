@@ -26,14 +26,14 @@ pub(super) struct TokenProducts {
 }
 
 impl TokenProducts {
-    /// Finds the rows `[columns]` of a batch; `compute(slots, rows)` makes those of distinct tokens that have none. `order`
-    /// is that of the positions, where it is not that of `distinct`. Returns whether all rows of the batch could be kept.
+    /// Finds the rows `[columns]` of a batch whose packed positions have these `slots` of `distinct`; `compute(slots, rows)`
+    /// makes those of distinct tokens that have none. Returns whether all rows of the batch could be kept.
     pub(super) fn find(
         &mut self,
         pass: &Pass<'_>,
         columns: usize,
         distinct: &Distinct,
-        order: &[u32],
+        slots: &[u32],
         compute: impl FnOnce(&[u32], &mut [f32]),
     ) -> Result<bool, Error> {
         let tokens = distinct.tokens();
@@ -63,7 +63,7 @@ impl TokenProducts {
             }
         }
         self.index.clear();
-        self.index.extend(order.iter().map(|&slot| self.row_of[tokens[slot as usize] as usize]));
+        self.index.extend(slots.iter().map(|&slot| self.row_of[tokens[slot as usize] as usize]));
         Ok(true)
     }
 
