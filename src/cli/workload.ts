@@ -55,14 +55,14 @@ cellstate ${VERSION}, ${threads} threads, ${how}; peak ${fmaPeakGflops.toFixed(0
 }
 
 /** The model of reviews with `units` units. */
-export function reviewsModel({ simd, ...settings }: ComputeSettings, units: number): Model {
+export function reviewsModel(settings: ComputeSettings, units: number): Model {
   return sequential(
     [
       embedding({ inputDim: VOCABULARY, outputDim: INPUTS }),
       lstm({ units }),
       dense({ units: CLASSES, activation: 'softmax' }),
     ],
-    { seed: SEED, ...settings, ...(simd === '' ? {} : { simd }) },
+    { seed: SEED, ...settings, simd: settings.simd || undefined },
   )
 }
 
