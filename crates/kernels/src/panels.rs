@@ -16,6 +16,9 @@ use crate::{padded, Buffer, OutOfMemory, BLOCK};
 /// The most columns that a product computes in one tile: the gates of 16 units.
 pub(crate) const PANEL: usize = 4 * BLOCK;
 
+/// Units that a gate of a narrow block has room for.
+const NARROW: usize = BLOCK / 2;
+
 /// A packed matrix `[k, columns]`.
 #[derive(Default)]
 pub struct Panels {
@@ -30,7 +33,7 @@ pub struct Panels {
 
 /// How the gates of a recurrent layer stand in a row: in a parameter `[gates, units]`, gate after gate; in
 /// activations, if interleaved, blocks of 16 units, in each block gate after gate; otherwise gate after gate, each
-/// padded to a multiple of 16.
+/// padded to a multiple of 16. Where the last interleaved block has at most 8 units, its gates have room for 8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GateLayout {
     /// Gates of the cell: 4 for an LSTM.
@@ -42,33 +45,44 @@ pub struct GateLayout {
 }
 
 impl GateLayout {
-    /// Columns of an activation row: gates × units rounded up to a multiple of 16.
+    /// Columns of an activation row, a multiple of 16.
+    #[inline(always)]
     pub fn columns(self) -> usize {
-        self.gates * padded(self.units)
+        let last = self.units.saturating_sub(1) / BLOCK * BLOCK;
+        if self.is_narrow(last) {
+            last * self.gates + padded(self.gates * NARROW)
+        } else {
+            self.gates * padded(self.units)
+        }
     }
 
-    /// Column of the first of 16 units in an activation row.
+    /// Whether the gates of the block at `unit` have room for 8 units only.
+    #[inline(always)]
+    pub(crate) fn is_narrow(self, unit: usize) -> bool {
+        self.interleaved && self.gates > 1 && self.units <= unit + NARROW
+    }
+
+    /// Units that a gate of the block at `unit` has room for.
+    #[inline(always)]
+    pub(crate) fn room(self, unit: usize) -> usize {
+        if self.is_narrow(unit) {
+            NARROW
+        } else {
+            BLOCK
+        }
+    }
+
+    /// Column of the first of the units of a block at `unit` in an activation row.
     #[inline(always)]
     pub(crate) fn column(self, gate: usize, unit: usize) -> usize {
         if self.interleaved {
-            unit * self.gates + gate * BLOCK
+            unit * self.gates + gate * self.room(unit)
         } else {
             gate * padded(self.units) + unit
         }
     }
 
-    /// The block and the gate of a strip of activation columns.
-    fn block_and_gate(self, column: usize) -> (usize, usize) {
-        let strip = column / BLOCK;
-        if self.interleaved {
-            (strip / self.gates, strip % self.gates)
-        } else {
-            let blocks = self.units.div_ceil(BLOCK);
-            (strip % blocks, strip / blocks)
-        }
-    }
-
-    /// Floats from one gate of a block to the next in an activation row.
+    /// Floats from one gate of a block that is not narrow to the next in an activation row.
     #[inline(always)]
     pub(crate) fn gate_stride(self) -> usize {
         if self.interleaved {
@@ -76,6 +90,47 @@ impl GateLayout {
         } else {
             padded(self.units)
         }
+    }
+
+    /// Spreads the gates of a narrow block: gate g to `to + 16 · g`, zeros behind its 8 units. `to` may be `from`.
+    ///
+    /// # Safety
+    /// The block is readable, `to` writable for gates × 16.
+    pub(crate) unsafe fn widen(self, from: *const f32, to: *mut f32) {
+        for gate in (0..self.gates).rev() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                to.add(gate * BLOCK).copy_from(from.add(gate * NARROW), NARROW);
+                to.add(gate * BLOCK + NARROW).write_bytes(0, BLOCK - NARROW);
+            }
+        }
+    }
+
+    /// The inverse of [`GateLayout::widen`]; zeros behind an odd gate.
+    ///
+    /// # Safety
+    /// `from` is readable for gates × 16, the block writable.
+    pub(crate) unsafe fn narrow(self, from: *const f32, to: *mut f32) {
+        for gate in 0..self.gates {
+            // SAFETY: the caller's promise.
+            unsafe { to.add(gate * NARROW).copy_from(from.add(gate * BLOCK), NARROW) };
+        }
+        // SAFETY: the block has whole strips.
+        unsafe { to.add(self.gates * NARROW).write_bytes(0, padded(self.gates * NARROW) - self.gates * NARROW) };
+    }
+
+    /// (column in a strip of activation columns, column in a parameter, how many stand together) of the strip at `column`.
+    fn pieces(self, column: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+        let unit = if self.interleaved {
+            (column / self.gates / BLOCK).min(self.units.saturating_sub(1) / BLOCK) * BLOCK
+        } else {
+            column % padded(self.units)
+        };
+        let (room, end) = (self.room(unit), column + BLOCK);
+        (0..self.gates)
+            .map(move |gate| (self.column(gate, unit), gate * self.units + unit))
+            .filter(move |(at, _)| (column..end).contains(at))
+            .map(move |(at, parameter)| (at - column, parameter, room.min(self.units - unit)))
     }
 
     /// (column in an activation row, column in a parameter, how many stand together), as they follow in a parameter.
@@ -208,13 +263,14 @@ impl Panels {
         let n = layout.gates * layout.units;
         assert_eq!(w.len(), k * n);
         self.fill(context, k, layout.columns(), |column, strip| {
-            let (block, gate) = layout.block_and_gate(column);
-            let count = BLOCK.min(layout.units - block * BLOCK);
-            let first = gate * layout.units + block * BLOCK;
             for (row, to) in strip.chunks_exact_mut(BLOCK).enumerate() {
-                let to: &mut [f32; BLOCK] = to.try_into().expect("a block");
-                copy_block(&w[row * n + first..][..count], to);
-                to[count..].fill(0.0);
+                let mut filled = 0;
+                for (at, first, count) in layout.pieces(column) {
+                    to[filled..at].fill(0.0);
+                    copy_block(&w[row * n + first..][..count], &mut to[at..]);
+                    filled = at + count;
+                }
+                to[filled..].fill(0.0);
             }
         })
     }
@@ -312,10 +368,10 @@ fn transpose(
 }
 
 /// Copies up to 16 floats; the others of `to` stay as they are.
-fn copy_block(from: &[f32], to: &mut [f32; BLOCK]) {
-    match <&[f32; BLOCK]>::try_from(from) {
-        Ok(whole) => *to = *whole,
-        Err(_) => to[..from.len()].copy_from_slice(from),
+fn copy_block(from: &[f32], to: &mut [f32]) {
+    match (<&[f32; BLOCK]>::try_from(from), <&mut [f32; BLOCK]>::try_from(&mut *to)) {
+        (Ok(whole), Ok(to)) => *to = *whole,
+        _ => to[..from.len()].copy_from_slice(from),
     }
 }
 
@@ -347,7 +403,18 @@ mod tests {
                 }
             }
         }
-        for (units, interleaved) in [(1, true), (16, true), (17, true), (40, true), (17, false), (40, false)] {
+        for (units, interleaved) in [
+            (1, true),
+            (8, true),
+            (9, true),
+            (16, true),
+            (17, true),
+            (24, true),
+            (40, true),
+            (45, true),
+            (17, false),
+            (40, false),
+        ] {
             let (k, layout) = (5, GateLayout { gates: 4, units, interleaved });
             let w: Vec<f32> = (0..k * 4 * units).map(|i| i as f32 + 1.0).collect();
             let mut forward = Panels::default();

@@ -16,7 +16,7 @@ use crate::panels::{GateLayout, Panels, PANEL};
 use crate::shared::Shared;
 use crate::simd::{Kernel, Simd};
 use crate::tile::{self, LeftColumns, LeftRows, Pairs, ROWS};
-use crate::BLOCK;
+use crate::{padded, BLOCK};
 
 /// k, or pairs of it, of a chunk of [`transposed`]: sums go to memory and come back once a chunk, while 160 rows × 64 columns
 /// × 4 bytes, 40 KiB, still stream from the second-level cache as fast as they are multiplied.
@@ -398,7 +398,7 @@ pub fn gate_dots(
 ) {
     let columns = layout.columns();
     states.check(rows, out.len());
-    assert_eq!((gates.len(), out.len() * layout.gates), (rows * columns, columns));
+    assert_eq!((gates.len(), out.len()), (rows * columns, padded(layout.units)));
     let length = out.len();
     let out = Shared::new(out);
     context.ranges(length / BLOCK, rows * length, |first, end| {
@@ -409,7 +409,7 @@ pub fn gate_dots(
             out.fill(0.0);
             for row in 0..rows {
                 let of = states.index.map_or(row, |index| index[row] as usize);
-                let gates = &gates[row * columns + layout.column(gate, unit)..][..BLOCK];
+                let gates = &gates[row * columns + layout.column(gate, unit)..][..layout.room(unit)];
                 let states = &states.data[of * states.stride + unit..][..BLOCK];
                 for (sum, (x, y)) in out.iter_mut().zip(gates.iter().zip(states)) {
                     *sum += x * y;

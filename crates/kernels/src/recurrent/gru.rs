@@ -10,8 +10,8 @@
 //! Recurrent dropout masks h₋₁ in the products, not in z ∘ h₋₁.
 
 use super::{
-    activate, initial_gradient, run, BackProduct, Epilogue, GateProduct, HiddenGradient, Initial, Left, MaskedState,
-    Place, Rows, Scratch, Share, Steps, Sums,
+    activate, initial_gradient, run, BackProduct, Block, Epilogue, GateProduct, HiddenGradient, Initial, Left,
+    MaskedState, Place, Rows, Scratch, Share, Steps, Sums,
 };
 use crate::activation::Activation;
 use crate::context::Context;
@@ -210,10 +210,17 @@ impl Epilogue for ResetAfter<'_, '_> {
     unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums) {
         let pass = self.0;
         let (layout, rho) = (pass.cell.layout, pass.cell.recurrent_activation);
-        let stride = layout.gate_stride();
+        let columns = layout.columns();
         // SAFETY: the caller's promise.
         unsafe {
-            let x = pass.input.row(&pass.gates, place.position, layout.columns()).add(layout.column(0, unit));
+            let x = pass.input.row(&pass.gates, place.position, columns);
+            let mut input = Block::new(layout, x.cast_mut(), unit);
+            let (x, stride) = input.open();
+            let mut gates =
+                (pass.gates.len() > 0).then(|| Block::new(layout, pass.gates.at(place.position * columns), unit));
+            let mut reset =
+                (pass.reset.len() > 0).then(|| Block::new(layout, pass.reset.at(place.position * columns), unit));
+            let (gates_out, reset_out) = (gates.as_mut().map(Block::blank), reset.as_mut().map(Block::blank));
             for lane in (0..BLOCK).step_by(S::LANES) {
                 let (x, sum) = (x.add(lane), sums.sums.add(lane));
                 let z = rho.apply(s, s.add(s.load(x), s.load(sum)));
@@ -221,18 +228,18 @@ impl Epilogue for ResetAfter<'_, '_> {
                 let product = s.load(sum.add(2 * sums.stride));
                 let candidate = s.mul_add(r, product, s.load(x.add(2 * stride)));
                 let candidate = activate(s, pass.cell.activation, candidate, unit + lane, layout.units);
-                if pass.gates.len() > 0 {
-                    let gates = pass.gate(place, 0, unit).add(lane);
+                if let Some((gates, stride)) = gates_out {
+                    let gates = gates.add(lane);
                     s.store(gates, z);
                     s.store(gates.add(stride), r);
                     s.store(gates.add(2 * stride), candidate);
                 }
-                if pass.reset.len() > 0 {
-                    let column = layout.column(GATES - 1, unit) + lane;
-                    s.store(pass.reset.at(place.position * layout.columns() + column), product);
+                if let Some((reset, stride)) = reset_out {
+                    s.store(reset.add(2 * stride + lane), product);
                 }
                 pass.hidden(s, place, unit + lane, z, candidate);
             }
+            [gates, reset].into_iter().flatten().for_each(|block| block.close());
         }
     }
 }
@@ -375,8 +382,8 @@ impl BackwardPass<'_> {
         // SAFETY: the address of the first element.
         let left = Left { base: unsafe { gates.at(0) }, stride: layout.columns(), first, gate: 0 };
         let pieces = self.hidden.pieces;
-        let length = gates_of_product(&self.cell) * self.hidden.columns / pieces;
-        BackProduct { weights: self.recurrent, left, pieces: (0, pieces), length }
+        let columns = if self.cell.reset_after { layout.columns() } else { (GATES - 1) * self.hidden.columns };
+        BackProduct { weights: self.recurrent, left, pieces: (0, pieces), length: columns / pieces }
     }
 
     /// From the gradient of h to those of the gates: all of them with the reset after the product, z and the candidate
@@ -388,15 +395,18 @@ impl BackwardPass<'_> {
     unsafe fn gates<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Option<Sums>) {
         let layout = self.cell.layout;
         let (phi, rho) = (self.cell.activation, self.cell.recurrent_activation);
-        let stride = layout.gate_stride();
         let one = s.splat(1.0);
-        for lane in (0..BLOCK).step_by(S::LANES) {
-            // SAFETY: the caller's promise.
-            unsafe {
+        let row = place.position * layout.columns();
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut gates_block = Block::new(layout, self.gates.at(row), unit);
+            let mut reset_block = self.cell.reset_after.then(|| Block::new(layout, self.reset.at(row), unit));
+            let (all, stride) = gates_block.open();
+            let reset = reset_block.as_mut().map(|block| block.open().0);
+            for lane in (0..BLOCK).step_by(S::LANES) {
                 let sums = sums.map(|sums| Sums { sums: sums.sums.add(lane), ..sums });
                 let dh = self.hidden.candidate::<S, false>(s, place, unit + lane, sums);
-                let at = place.position * layout.columns() + layout.column(0, unit) + lane;
-                let gates = self.gates.at(at);
+                let gates = all.add(lane);
                 let (z, r) = (s.load(gates), s.load(gates.add(stride)));
                 let candidate = s.load(gates.add(2 * stride));
                 let before = s.load(self.h.as_ptr().add(place.was * self.hidden.columns + unit + lane));
@@ -405,14 +415,18 @@ impl BackwardPass<'_> {
                 let dcandidate = s.mul(s.mul(dh, s.sub(one, z)), phi.slope(s, candidate));
                 s.store(gates, dz);
                 s.store(gates.add(2 * stride), dcandidate);
-                if self.cell.reset_after {
-                    let reset = self.reset.at(at);
+                if let Some(reset) = reset {
+                    let reset = reset.add(lane);
                     let dr = s.mul(s.mul(dcandidate, s.load(reset.add(2 * stride))), rho.slope(s, r));
                     s.store(gates.add(stride), dr);
                     s.store(reset, dz);
                     s.store(reset.add(stride), dr);
                     s.store(reset.add(2 * stride), s.mul(dcandidate, r));
                 }
+            }
+            gates_block.close();
+            if let Some(block) = reset_block {
+                block.close();
             }
         }
     }

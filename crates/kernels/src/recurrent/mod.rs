@@ -30,6 +30,7 @@ use crate::simd::{Kernel, Simd};
 use crate::tile::{self, LeftRows, ROWS};
 use crate::{padded, BLOCK, TAIL};
 use split::{run, Share};
+use std::mem::MaybeUninit;
 
 /// The most gates of a cell.
 const MAX_GATES: usize = 4;
@@ -207,8 +208,62 @@ fn activate<S: Simd>(s: S, function: Activation, x: S::F32, unit: usize, units: 
 /// Sums of the tile for one row: gate g of a block of 16 units at `sums + g · stride`.
 #[derive(Clone, Copy)]
 struct Sums {
-    sums: *const f32,
+    sums: *mut f32,
     stride: usize,
+}
+
+/// The gates of a block in an activation row, gate g at `gates + g · stride`: in the row itself, or a copy if the block is
+/// narrow.
+struct Block {
+    layout: GateLayout,
+    row: *mut f32,
+    narrow: bool,
+    copy: MaybeUninit<[f32; PANEL]>,
+}
+
+impl Block {
+    /// That at `unit` of the row at `row`.
+    #[inline(always)]
+    fn new(layout: GateLayout, row: *mut f32, unit: usize) -> Block {
+        let row = row.wrapping_add(layout.column(0, unit));
+        Block { layout, row, narrow: layout.is_narrow(unit), copy: MaybeUninit::uninit() }
+    }
+
+    /// To read from and, if `close` follows, to write to.
+    ///
+    /// # Safety
+    /// The row is readable.
+    #[inline(always)]
+    unsafe fn open(&mut self) -> (*mut f32, usize) {
+        let (gates, stride) = self.blank();
+        if self.narrow {
+            // SAFETY: the caller's promise; the copy has room for four gates.
+            unsafe { self.layout.widen(self.row, gates) };
+        }
+        (gates, stride)
+    }
+
+    /// To write all of it, before `close`.
+    #[inline(always)]
+    fn blank(&mut self) -> (*mut f32, usize) {
+        if self.narrow {
+            (self.copy.as_mut_ptr().cast(), BLOCK)
+        } else {
+            (self.row, self.layout.gate_stride())
+        }
+    }
+
+    /// Writes a copy back.
+    ///
+    /// # Safety
+    /// The block is open, the row writable.
+    #[inline(always)]
+    unsafe fn close(self) {
+        if self.narrow {
+            // SAFETY: the caller's promise.
+            unsafe { self.layout.narrow(self.copy.as_ptr().cast(), self.row) };
+        }
+    }
 }
 
 /// What is done with the sums of a product while they are in the first-level cache.
@@ -395,7 +450,9 @@ impl GateProduct<'_> {
                     let (column, width) = if apart {
                         (gate * h + first_block * BLOCK, count * BLOCK)
                     } else {
-                        (first_block * layout.gates * BLOCK, count * layout.gates * BLOCK)
+                        let column = layout.column(0, first_block * BLOCK);
+                        let end = layout.column(0, (first_block + count) * BLOCK).min(columns);
+                        (column, end - column)
                     };
                     // SAFETY: the caller's promises; the scratch has a panel for every gate and row.
                     unsafe {
@@ -425,13 +482,12 @@ impl GateProduct<'_> {
                     for block in 0..count {
                         // SAFETY: the sums of this row were written; the rest as above.
                         unsafe {
-                            let sums = scratch.sums.as_ptr().add(r * PANEL + block * step);
-                            epilogue.block(
-                                s,
-                                rows.place(first + r),
-                                (first_block + block) * BLOCK,
-                                Sums { sums, stride },
-                            );
+                            let unit = (first_block + block) * BLOCK;
+                            let sums = scratch.sums.as_mut_ptr().add(r * PANEL + block * step);
+                            if layout.is_narrow(unit) {
+                                layout.widen(sums, sums);
+                            }
+                            epilogue.block(s, rows.place(first + r), unit, Sums { sums, stride });
                         }
                     }
                 }
@@ -488,7 +544,7 @@ impl BackProduct<'_> {
                     for block in (0..width).step_by(BLOCK) {
                         // SAFETY: the sums of this row were written; the rest as above.
                         unsafe {
-                            let sums = scratch.sums.as_ptr().add(r * PANEL + block);
+                            let sums = scratch.sums.as_mut_ptr().add(r * PANEL + block);
                             epilogue.block(
                                 s,
                                 rows.place(first + r),

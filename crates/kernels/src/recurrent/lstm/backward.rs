@@ -1,7 +1,7 @@
 //! All steps of the cell backward.
 
 use super::super::{
-    initial_gradient, run, BackProduct, Epilogue, HiddenGradient, Left, Place, Rows, Scratch, Share, Steps, Sums,
+    initial_gradient, run, BackProduct, Block, Epilogue, HiddenGradient, Left, Place, Rows, Scratch, Share, Steps, Sums,
 };
 use super::{clip, layout, options, Cell, Normalization, Options};
 use crate::activation::Activation;
@@ -170,7 +170,18 @@ impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN
         s.select(s.less(y, high), above, s.splat(0.0))
     }
 
-    /// Gradients of the gates of a vector of units: `dm` is the gradient of o ∘ φ(x), where x is c, or γ·ĉ + β whose
+    /// The gates of the block at `unit`.
+    ///
+    /// # Safety
+    /// The gates hold `place` and `unit`.
+    #[inline(always)]
+    unsafe fn block(&self, place: Place, unit: usize) -> Block {
+        let layout = self.layout();
+        // SAFETY: the caller's promise.
+        unsafe { Block::new(layout, self.0.gates.at(place.position * layout.columns()), unit) }
+    }
+
+    /// Gradients of the gates of a vector of units, in their place: `dm` is the gradient of o ∘ φ(x), where x is c, or γ·ĉ + β whose
     /// gradients reach c as `dc_normalized`.
     ///
     /// # Safety
@@ -182,17 +193,17 @@ impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN
         place: Place,
         unit: usize,
         lane: usize,
+        (gates, stride): (*mut f32, usize),
         dm: S::F32,
         normalized: Option<(S::F32, S::F32)>,
     ) {
         let (pass, options) = (self.0, self.options());
-        let (layout, h) = (self.layout(), padded(pass.cell.layout.units));
+        let h = padded(pass.cell.layout.units);
         let (phi, rho) = (options.activation, options.recurrent_activation);
         let at = unit + lane;
         // SAFETY: the caller's promise.
         unsafe {
-            let stride = layout.gate_stride();
-            let gates = pass.gates.at(place.position * layout.columns() + layout.column(0, unit) + lane);
+            let gates = gates.add(lane);
             let i = s.load(gates);
             let f = if COUPLED { s.sub(s.splat(1.0), i) } else { s.load(gates.add(stride)) };
             let g = s.load(gates.add(Self::CELL * stride));
@@ -253,13 +264,16 @@ impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN
     /// Buffers hold `place` and `unit`.
     #[inline(always)]
     unsafe fn hidden_to_gates<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Option<Sums>) {
-        for lane in (0..BLOCK).step_by(S::LANES) {
-            // SAFETY: the caller's promise.
-            unsafe {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut block = self.block(place, unit);
+            let gates = block.open();
+            for lane in (0..BLOCK).step_by(S::LANES) {
                 let sums = sums.map(|sums| Sums { sums: sums.sums.add(lane), ..sums });
                 let dm = self.0.hidden.candidate::<S, PLAIN>(s, place, unit + lane, sums);
-                self.gates(s, place, unit, lane, dm, None);
+                self.gates(s, place, unit, lane, gates, dm, None);
             }
+            block.close();
         }
     }
 
@@ -283,15 +297,16 @@ impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN
     #[inline(always)]
     unsafe fn normalized_row<S: Simd>(&self, s: S, place: Place, dm: *const f32, normalization: &Normalization<'_>) {
         let pass = self.0;
-        let (layout, h, g) = (pass.cell.layout, padded(pass.cell.layout.units), pass.cell.layout.columns());
+        let (h, g) = (padded(pass.cell.layout.units), pass.cell.layout.columns());
         let phi = self.options().activation;
         // SAFETY: the caller's promise; every row has one thread.
         unsafe {
-            let gates = pass.gates.at(place.position * g);
             let state = pass.normalized_state.as_ptr().add(place.position * h);
             let dstate = pass.dstate.at(place.position * h);
             for unit in (0..h).step_by(BLOCK) {
-                let o = gates.add(layout.column(Self::OUTPUT, unit));
+                let mut block = self.block(place, unit);
+                let (gates, stride) = block.open();
+                let o = gates.add(Self::OUTPUT * stride);
                 for lane in (0..BLOCK).step_by(S::LANES) {
                     let at = unit + lane;
                     let slope = phi.slope(s, self.squashed(s, state.add(at), at, normalization));
@@ -304,15 +319,19 @@ impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN
             let gamma = normalization.state_gamma.as_ptr();
             normalization::row_backward(s, state, dstate, gamma, *rstd.add(1), normalization.real_units, dc);
             for unit in (0..h).step_by(BLOCK) {
+                let mut block = self.block(place, unit);
+                let gates = block.open();
                 for lane in (0..BLOCK).step_by(S::LANES) {
                     let at = unit + lane;
                     let normalized = Some((self.squashed(s, state.add(at), at, normalization), s.load(dc.add(at))));
-                    self.gates(s, place, unit, lane, s.load(dm.add(at)), normalized);
+                    self.gates(s, place, unit, lane, gates, s.load(dm.add(at)), normalized);
                 }
+                block.close();
             }
             let raw = pass.normalized.as_ptr().add(place.position * g);
             let gamma = normalization.recurrent_gamma.as_ptr();
             let out = pass.drecurrent.at(place.position * g);
+            let gates = pass.gates.at(place.position * g);
             normalization::row_backward(s, raw, gates, gamma, *rstd, normalization.real_gates, out);
         }
     }
@@ -361,16 +380,19 @@ impl<const COUPLED: bool> Epilogue for Unproject<'_, '_, '_, COUPLED> {
     #[inline(always)]
     unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums) {
         let pass = self.0 .0;
-        for lane in (0..BLOCK).step_by(S::LANES) {
-            // SAFETY: the caller's promise.
-            unsafe {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut block = self.0.block(place, unit);
+            let gates = block.open();
+            for lane in (0..BLOCK).step_by(S::LANES) {
                 let dm = s.load(sums.sums.add(lane));
                 if pass.cell.normalization.is_some() {
                     s.store(pass.dunprojected.at(place.position * padded(pass.cell.layout.units) + unit + lane), dm);
                 } else {
-                    self.0.gates(s, place, unit, lane, dm, None);
+                    self.0.gates(s, place, unit, lane, gates, dm, None);
                 }
             }
+            block.close();
         }
     }
 }

@@ -1,7 +1,8 @@
 //! All steps of the cell in order.
 
 use super::super::{
-    activate, run, Epilogue, GateProduct, Initial, InputProduct, Left, MaskedState, Place, Rows, Scratch, Steps, Sums,
+    activate, run, Block, Epilogue, GateProduct, Initial, InputProduct, Left, MaskedState, Place, Rows, Scratch, Steps,
+    Sums,
 };
 use super::{clip, layout, options, Cell, Normalization, Options, EPSILON};
 use crate::context::Context;
@@ -118,12 +119,20 @@ impl<const COUPLED: bool, const PLAIN: bool> ForwardCell<'_, '_, COUPLED, PLAIN>
         options::<COUPLED, PLAIN>(&self.0.cell)
     }
 
-    /// Gates and c of a vector of units; returns o and c before zoneout.
+    /// Gates and c of a vector of units; returns o and c before zoneout. The gates go to `out`, if it is given.
     ///
     /// # Safety
-    /// `sums` holds the pre-activations, buffers hold `place` and `unit`.
+    /// `sums` holds the pre-activations, buffers hold `place` and `unit`, `out` a block.
     #[inline(always)]
-    unsafe fn gates<S: Simd>(&self, s: S, place: Place, unit: usize, lane: usize, sums: Sums) -> (S::F32, S::F32) {
+    unsafe fn gates<S: Simd>(
+        &self,
+        s: S,
+        place: Place,
+        unit: usize,
+        lane: usize,
+        sums: Sums,
+        out: Option<(*mut f32, usize)>,
+    ) -> (S::F32, S::F32) {
         let (pass, options) = (self.0, self.options());
         let (layout, h) = (self.layout(), padded(pass.cell.layout.units));
         let (phi, rho) = (options.activation, options.recurrent_activation);
@@ -162,9 +171,8 @@ impl<const COUPLED: bool, const PLAIN: bool> ForwardCell<'_, '_, COUPLED, PLAIN>
                 o = clip(s, o, limit);
             }
             o = rho.apply(s, o);
-            if pass.gates.len() > 0 {
-                let (gates, stride) = (pass.gates.at(place.position * layout.columns()), layout.gate_stride());
-                let gates = gates.add(layout.column(0, unit) + lane);
+            if let Some((gates, stride)) = out {
+                let gates = gates.add(lane);
                 s.store(gates, i);
                 if !COUPLED {
                     s.store(gates.add(stride), f);
@@ -246,15 +254,19 @@ impl<const COUPLED: bool, const PLAIN: bool> ForwardCell<'_, '_, COUPLED, PLAIN>
             }
             let state = pass.normalized_state.at(place.position * h);
             for unit in (0..h).step_by(BLOCK) {
-                let sums = Sums { sums: gates.add(layout.column(0, unit)).cast_const(), stride: layout.gate_stride() };
+                let mut block = Block::new(layout, gates, unit);
+                let (sums, stride) = block.open();
                 for lane in (0..BLOCK).step_by(S::LANES) {
-                    let (_, c) = self.gates(s, place, unit, lane, sums);
+                    let (_, c) = self.gates(s, place, unit, lane, Sums { sums, stride }, Some((sums, stride)));
                     s.store(state.add(unit + lane), c);
                 }
+                block.close();
             }
             *rstd.add(1) = normalization::row(s, state, normalization.real_units, EPSILON);
             for unit in (0..h).step_by(BLOCK) {
-                let o = gates.add(layout.column(Self::OUTPUT, unit));
+                let mut block = Block::new(layout, gates, unit);
+                let (gates, stride) = block.open();
+                let o = gates.add(Self::OUTPUT * stride);
                 for lane in (0..BLOCK).step_by(S::LANES) {
                     let at = unit + lane;
                     let gamma = s.load(normalization.state_gamma.as_ptr().add(at));
@@ -271,11 +283,18 @@ impl<const COUPLED: bool, const PLAIN: bool> ForwardCell<'_, '_, COUPLED, PLAIN>
 impl<const COUPLED: bool, const PLAIN: bool> Epilogue for ForwardCell<'_, '_, COUPLED, PLAIN> {
     #[inline(always)]
     unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums) {
-        for lane in (0..BLOCK).step_by(S::LANES) {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let (o, c) = self.gates(s, place, unit, lane, sums);
+        let (gates, layout) = (&self.0.gates, self.layout());
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut block =
+                (gates.len() > 0).then(|| Block::new(layout, gates.at(place.position * layout.columns()), unit));
+            let out = block.as_mut().map(Block::blank);
+            for lane in (0..BLOCK).step_by(S::LANES) {
+                let (o, c) = self.gates(s, place, unit, lane, sums, out);
                 self.output(s, place, unit + lane, o, c);
+            }
+            if let Some(block) = block {
+                block.close();
             }
         }
     }
@@ -288,15 +307,16 @@ impl Epilogue for StoreRaw<'_, '_> {
     #[inline(always)]
     unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums) {
         let layout = self.0.cell.layout;
-        for gate in 0..layout.gates {
-            for lane in (0..BLOCK).step_by(S::LANES) {
-                // SAFETY: the caller's promise.
-                unsafe {
-                    let out =
-                        self.0.normalized.at(place.position * layout.columns() + layout.column(gate, unit) + lane);
-                    s.store(out, s.load(sums.sums.add(gate * sums.stride + lane)));
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut block = Block::new(layout, self.0.normalized.at(place.position * layout.columns()), unit);
+            let (out, stride) = block.blank();
+            for gate in 0..layout.gates {
+                for lane in (0..BLOCK).step_by(S::LANES) {
+                    s.store(out.add(gate * stride + lane), s.load(sums.sums.add(gate * sums.stride + lane)));
                 }
             }
+            block.close();
         }
     }
 }

@@ -191,7 +191,7 @@ fn lstm_refuses_wrong_lengths() {
 fn lstm_refuses_weights_of_another_shape() {
     let layout = GateLayout { gates: 4, units: UNITS, interleaved: true };
     let wrong: [fn(&mut Buffers); 2] = [
-        |buffers| buffers.forward = Buffers::new(GateLayout { gates: 3, units: UNITS, interleaved: true }, &[]).forward,
+        |buffers| buffers.forward = Buffers::new(GateLayout { gates: 2, units: UNITS, interleaved: true }, &[]).forward,
         |buffers| std::mem::swap(&mut buffers.forward, &mut buffers.backward),
     ];
     for wrong in wrong {
