@@ -1,10 +1,12 @@
 //! Threads that drive jobs: kept for a while when idle, never libuv's.
 //!
 //! A job that computes is a closure in a queue until the pool of compute threads admits it; only then it has a thread.
+//! After a job a thread spins for a moment, because the next one often comes as soon as JavaScript has the result.
 
-use cellstate_kernels::pool::{admit, rouse, Permit};
+use cellstate_kernels::pool::{admit, linger, rouse, Permit};
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +37,8 @@ struct State {
 
 static STATE: Mutex<State> = Mutex::new(State { jobs: VecDeque::new(), threads: 0, asleep: 0, looking: 0 });
 static WAKE: Condvar = Condvar::new();
+/// Jobs in `STATE`, for threads that spin.
+static QUEUED: AtomicUsize = AtomicUsize::new(0);
 
 /// How long an idle thread waits for another job.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -50,6 +54,7 @@ pub(crate) fn submit(kind: Kind, task: Task, then: Task) {
 fn start(job: Job) {
     let mut state = lock();
     state.jobs.push_back(job);
+    QUEUED.store(state.jobs.len(), Ordering::Relaxed);
     if state.jobs.len() <= state.looking {
         return;
     }
@@ -63,6 +68,7 @@ fn start(job: Job) {
     } else if state.threads == 0 {
         // The caller's own thread is better than a promise that never settles.
         let job = state.jobs.pop_back().expect("just pushed");
+        QUEUED.store(state.jobs.len(), Ordering::Relaxed);
         drop(state);
         run(job, || ());
     }
@@ -89,9 +95,11 @@ fn work() {
     let mut state = lock();
     loop {
         if let Some(job) = state.jobs.pop_front() {
+            QUEUED.store(state.jobs.len(), Ordering::Relaxed);
             state.looking -= 1;
             drop(state);
             run(job, || lock().looking += 1);
+            linger(|| QUEUED.load(Ordering::Relaxed) > 0);
             state = lock();
             continue;
         }

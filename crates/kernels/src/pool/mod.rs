@@ -16,7 +16,7 @@ mod barrier;
 mod permits;
 
 pub use barrier::Barrier;
-pub use permits::{admit, cores, give_way, most_at_once, raise, rouse, Permit};
+pub use permits::{admit, cores, give_way, linger, most_at_once, raise, rouse, Permit};
 
 use permits::{Pool, HELD, POOL};
 use std::any::Any;

@@ -30,7 +30,7 @@ pub(super) struct Pool {
     state: Mutex<State>,
     /// Threads with a permit, but for workers that are done while their region is not.
     pub(super) computing: AtomicUsize,
-    /// Idle workers that spin.
+    /// Idle threads that spin.
     spinning: AtomicUsize,
     /// Jobs in `state.waiting`.
     waiting: AtomicUsize,
@@ -66,6 +66,11 @@ pub fn admit(job: impl FnOnce(Permit) + Send + 'static) {
 /// Wakes a few workers that sleep: a job will call them soon, and takes as long to begin as they do to wake.
 pub fn rouse() {
     POOL.rouse();
+}
+
+/// Spins until `called`, for about as long as it takes to wake a thread, and not where a thread that computes needs the core.
+pub fn linger(called: impl Fn() -> bool) {
+    POOL.spin_idle(called);
 }
 
 /// Lets jobs that wait for a permit go first, if this thread's job had its turn of 5 ms. Every region begins with this;
