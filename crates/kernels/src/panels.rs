@@ -10,11 +10,14 @@ use crate::bf16;
 use crate::context::{Context, Precision, MOVED};
 use crate::pool;
 use crate::shared::Shared;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{prefetch, Kernel, Simd};
 use crate::{padded, Buffer, OutOfMemory, BLOCK};
 
 /// The most columns that a product computes in one tile: the gates of 16 units.
 pub(crate) const PANEL: usize = 4 * BLOCK;
+
+/// Rows of a strip that [`Panels::fetch`] asks for: about as many as come while a thread waits at a barrier.
+const FETCHED: usize = 32;
 
 /// Units that a gate of a narrow block has room for.
 const NARROW: usize = BLOCK / 2;
@@ -236,6 +239,17 @@ impl Panels {
     pub(crate) fn strips_at(&self, column: usize, k: usize) -> &[f32] {
         debug_assert!(!self.pairs || k.is_multiple_of(2));
         &self.data[column / BLOCK * self.strip() + self.depth(k) * BLOCK..]
+    }
+
+    /// Begins to bring the first rows of `strips` strips from `column` on into the first-level cache, about 8 KiB.
+    #[inline(always)]
+    pub(crate) fn fetch(&self, column: usize, strips: usize) {
+        let first = self.strips_at(column, 0).as_ptr();
+        for row in 0..FETCHED {
+            for strip in 0..strips {
+                prefetch(first.wrapping_add(strip * self.strip() + row * BLOCK));
+            }
+        }
     }
 
     /// Packs `w` `[k, n]`.

@@ -170,7 +170,7 @@ impl RowsKernel<'_, '_> {
         for column in (self.blocks.0 * BLOCK..end).step_by(PANEL) {
             let width = PANEL.min(end - column);
             let weights = panels.strips_at(columns.0 + column, k.0).as_ptr();
-            for (first, count) in tile::tiles(rows.1 - rows.0) {
+            for (first, count) in tile::evenly(rows.1 - rows.0, ROWS) {
                 let first = rows.0 + first;
                 let mut left = [std::ptr::null(); ROWS];
                 let mut out = [std::ptr::null_mut(); ROWS];
@@ -324,7 +324,7 @@ impl TransposedKernel<'_, '_> {
                         }
                     }
                 }
-                for (tile, count) in tile::tiles(m) {
+                for (tile, count) in tile::evenly(m, ROWS) {
                     let mut out = [std::ptr::null_mut(); ROWS];
                     for r in 0..count {
                         // SAFETY: inside `out`; this thread alone writes these rows and columns.

@@ -256,11 +256,11 @@ unsafe fn group<S: Simd, L: Left, const R: usize, const V: usize>(
     V
 }
 
-/// The rows of the tiles that cover `rows` rows: nearly equal, at most six each, so that 16 rows are
-/// 6 + 5 + 5 and not 6 + 6 + 4. Yields (first, count).
+/// Groups of nearly equal size, at most `most` each, that cover `count` things: 16 rows in tiles of six are 6 + 5 + 5 and
+/// not 6 + 6 + 4. Yields (first, how many).
 #[inline(always)]
-pub(crate) fn tiles(rows: usize) -> impl Iterator<Item = (usize, usize)> {
-    let count = rows.div_ceil(ROWS);
-    let (each, larger) = (rows / count.max(1), rows % count.max(1));
-    (0..count).map(move |tile| (tile * each + tile.min(larger), each + usize::from(tile < larger)))
+pub(crate) fn evenly(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let groups = count.div_ceil(most);
+    let (each, larger) = (count / groups.max(1), count % groups.max(1));
+    (0..groups).map(move |group| (group * each + group.min(larger), each + usize::from(group < larger)))
 }

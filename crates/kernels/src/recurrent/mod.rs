@@ -26,7 +26,7 @@ use crate::bf16;
 use crate::packed::Packed;
 use crate::panels::{GateLayout, Panels, PANEL};
 use crate::shared::Shared;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{prefetch, prefetch_floats, Kernel, Simd};
 use crate::tile::{self, LeftRows, ROWS};
 use crate::{padded, BLOCK, TAIL};
 use split::{run, Share};
@@ -229,6 +229,14 @@ impl Block {
         Block { layout, row, narrow: layout.is_narrow(unit), copy: MaybeUninit::uninit() }
     }
 
+    /// Begins to bring it nearer.
+    #[inline(always)]
+    fn fetch(&self) {
+        for gate in 0..self.layout.gates {
+            prefetch(self.row.wrapping_add(gate * self.layout.gate_stride()));
+        }
+    }
+
     /// To read from and, if `close` follows, to write to.
     ///
     /// # Safety
@@ -273,6 +281,10 @@ trait Epilogue {
     /// # Safety
     /// `sums` holds the gates of a block; buffers hold `place` and `unit`.
     unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums);
+
+    /// Begins to bring the memory that [`Epilogue::block`] will read and write nearer.
+    #[inline(always)]
+    fn fetch(&self, _place: Place, _unit: usize) {}
 }
 
 /// What a thread has at hand for the products of a step.
@@ -294,10 +306,10 @@ impl Scratch {
         Scratch { sums: [0.0; ROWS * MAX_GATES * PANEL], rows, rounded: Vec::new() }
     }
 
-    /// Where a tile leaves the sums of a gate.
+    /// Where a tile leaves the sums of a gate, from row `first` on.
     #[inline(always)]
-    fn rows(&mut self, gate: usize) -> [*mut f32; ROWS] {
-        let first = self.sums.as_mut_ptr().wrapping_add(gate * Scratch::GATE);
+    fn rows(&mut self, gate: usize, first: usize) -> [*mut f32; ROWS] {
+        let first = self.sums.as_mut_ptr().wrapping_add(gate * Scratch::GATE + first * PANEL);
         std::array::from_fn(|r| first.wrapping_add(r * PANEL))
     }
 
@@ -383,6 +395,14 @@ struct Factors {
 }
 
 impl Factors {
+    /// Begins to bring `count` rows, which other threads have just written, nearer: all lines of them at once.
+    #[inline(always)]
+    fn fetch(&self, count: usize, length: usize) {
+        for row in 0..count {
+            prefetch_floats(self.base.wrapping_add(row * self.stride), length);
+        }
+    }
+
     /// The rows of a tile from `first` on, for a product, at `column`; those that a tile does not have lie anywhere.
     #[inline(always)]
     fn rows(&self, first: usize, product: usize, column: usize) -> LeftRows {
@@ -432,58 +452,43 @@ impl GateProduct<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd, E: Epilogue>(&self, s: S, rows: &Rows, scratch: &mut Scratch, epilogue: &E) {
         let GateProduct { weights, layout, gates, left, .. } = *self;
-        let (h, k) = (padded(layout.units), weights.k());
-        let columns = layout.columns();
-        let (blocks, apart) = (h / BLOCK, !layout.interleaved);
+        let k = weights.k();
+        let (blocks, apart) = (padded(layout.units) / BLOCK, !layout.interleaved);
         let span = if apart { MAX_GATES } else { (MAX_GATES / layout.gates).max(1) };
         let products = if apart { gates.1 } else { 1 };
+        let (stride, step) = if apart { (Scratch::GATE, BLOCK) } else { (BLOCK, layout.gates * BLOCK) };
         // SAFETY: the caller's promises.
         let factors =
             unsafe { scratch.factors(s, weights, &left, rows, rows.alive, (products, gates.0 * left.gate, k)) };
         let (begin, end) = rows.share.blocks(blocks);
-        for first_block in (begin..end).step_by(span) {
-            let count = span.min(end - first_block);
-            for (first, tile_rows) in tile::tiles(rows.alive) {
-                let place = rows.place(first);
-                for product in 0..products {
-                    let gate = gates.0 + product;
-                    let (column, width) = if apart {
-                        (gate * h + first_block * BLOCK, count * BLOCK)
-                    } else {
-                        let column = layout.column(0, first_block * BLOCK);
-                        let end = layout.column(0, (first_block + count) * BLOCK).min(columns);
-                        (column, end - column)
-                    };
-                    // SAFETY: the caller's promises; the scratch has a panel for every gate and row.
-                    unsafe {
-                        let initial = match self.initial {
-                            Initial::Zero => [tile::ZEROS.as_ptr(); ROWS],
-                            Initial::Row(row) => [row.as_ptr().add(column); ROWS],
-                            Initial::Input(input, gates) => {
-                                input.rows(gates, (place.position, rows.share.row_step(), tile_rows), columns, column)
-                            }
+        if rows.share.meets_others() {
+            factors.fetch(rows.alive, weights.depth(k));
+        }
+        // Few rows leave room for the sums of several spans, whose gates a processor then computes side by side.
+        let room = (ROWS / rows.alive.max(1)).max(1);
+        for (first_span, spans) in tile::evenly((end - begin).div_ceil(span), room) {
+            let blocks_of = |index: usize| {
+                let first = begin + (first_span + index) * span;
+                (first, span.min(end - first))
+            };
+            for (first, count) in tile::evenly(rows.alive, ROWS) {
+                for index in 0..spans {
+                    let (block, blocks) = blocks_of(index);
+                    for product in 0..products {
+                        let to = scratch.rows(product, index * count);
+                        // SAFETY: the caller's promises; the scratch has a panel for every gate, span and row.
+                        unsafe {
+                            self.tile(s, rows, &factors, (first, count), (block, blocks), product, &to, epilogue)
                         };
-                        tile::multiply_rows(
-                            s,
-                            weights.pairs(),
-                            tile_rows,
-                            weights.depth(k),
-                            factors.rows(first, product, 0),
-                            weights.strips_at(column, 0).as_ptr(),
-                            weights.strip(),
-                            width,
-                            &initial,
-                            &scratch.rows(product),
-                        );
                     }
                 }
-                let (stride, step) = if apart { (Scratch::GATE, BLOCK) } else { (BLOCK, layout.gates * BLOCK) };
-                for r in 0..tile_rows {
-                    for block in 0..count {
+                for index in 0..spans {
+                    let (first_block, blocks) = blocks_of(index);
+                    for (r, block) in (0..count).flat_map(|r| (0..blocks).map(move |block| (r, block))) {
+                        let unit = (first_block + block) * BLOCK;
                         // SAFETY: the sums of this row were written; the rest as above.
                         unsafe {
-                            let unit = (first_block + block) * BLOCK;
-                            let sums = scratch.sums.as_mut_ptr().add(r * PANEL + block * step);
+                            let sums = scratch.sums.as_mut_ptr().add((index * count + r) * PANEL + block * step);
                             if layout.is_narrow(unit) {
                                 layout.widen(sums, sums);
                             }
@@ -492,6 +497,67 @@ impl GateProduct<'_> {
                     }
                 }
             }
+        }
+        if rows.share.meets_others() && begin < end {
+            // What the next step begins with, while this thread waits for others.
+            weights.fetch(layout.column(0, begin * BLOCK), layout.gates);
+        }
+    }
+
+    /// Sums of one product for `count` rows from `first` on, and `blocks` blocks of units from `block` on.
+    ///
+    /// # Safety
+    /// As [`GateProduct::run`]; `to` is writable for as many panels.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, E: Epilogue>(
+        &self,
+        s: S,
+        rows: &Rows,
+        factors: &Factors,
+        (first, count): (usize, usize),
+        (block, blocks): (usize, usize),
+        product: usize,
+        to: &[*mut f32; ROWS],
+        epilogue: &E,
+    ) {
+        let GateProduct { weights, layout, .. } = *self;
+        let columns = layout.columns();
+        let (column, width) = if layout.interleaved {
+            let column = layout.column(0, block * BLOCK);
+            (column, layout.column(0, (block + blocks) * BLOCK).min(columns) - column)
+        } else {
+            (layout.column(self.gates.0 + product, block * BLOCK), blocks * BLOCK)
+        };
+        for (r, block) in (0..count).flat_map(|r| (block..block + blocks).map(move |block| (r, block))) {
+            epilogue.fetch(rows.place(first + r), block * BLOCK);
+        }
+        // SAFETY: the caller's promises.
+        unsafe {
+            let initial = match self.initial {
+                Initial::Zero => [tile::ZEROS.as_ptr(); ROWS],
+                Initial::Row(row) => [row.as_ptr().add(column); ROWS],
+                Initial::Input(input, gates) => {
+                    let positions = (rows.place(first).position, rows.share.row_step(), count);
+                    let initial = input.rows(gates, positions, columns, column);
+                    for row in &initial[..count] {
+                        // What these rows begin the next blocks with.
+                        prefetch_floats(row.wrapping_add(width), width);
+                    }
+                    initial
+                }
+            };
+            tile::multiply_rows(
+                s,
+                weights.pairs(),
+                count,
+                weights.depth(weights.k()),
+                factors.rows(first, product, 0),
+                weights.strips_at(column, 0).as_ptr(),
+                weights.strip(),
+                width,
+                &initial,
+                to,
+            );
         }
     }
 }
@@ -520,9 +586,17 @@ impl BackProduct<'_> {
         let factors =
             unsafe { scratch.factors(s, weights, &left, rows, count, (1, pieces.0 * length, pieces.1 * length)) };
         let (begin, end) = rows.share.blocks(weights.columns() / BLOCK);
+        if rows.share.meets_others() {
+            factors.fetch(count, weights.depth(pieces.1 * length));
+        }
         for column in (begin * BLOCK..end * BLOCK).step_by(PANEL) {
             let width = PANEL.min(end * BLOCK - column);
-            for (first, tile_rows) in tile::tiles(count) {
+            for (first, tile_rows) in tile::evenly(count, ROWS) {
+                for r in 0..tile_rows {
+                    for block in (0..width).step_by(BLOCK) {
+                        epilogue.fetch(rows.place(first + r), column + block);
+                    }
+                }
                 for piece in 0..pieces.1 {
                     // SAFETY: the caller's promises; the scratch has a panel for every piece and row.
                     unsafe {
@@ -536,7 +610,7 @@ impl BackProduct<'_> {
                             weights.strip(),
                             width,
                             &[tile::ZEROS.as_ptr(); ROWS],
-                            &scratch.rows(piece),
+                            &scratch.rows(piece, 0),
                         );
                     }
                 }

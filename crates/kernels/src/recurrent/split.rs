@@ -45,6 +45,12 @@ impl Share {
         self.rows.1
     }
 
+    /// Whether other threads compute other units of the same rows.
+    #[inline(always)]
+    pub(super) fn meets_others(self) -> bool {
+        self.units.1 > 1
+    }
+
     /// First and end of `blocks` blocks of columns.
     #[inline(always)]
     pub(super) fn blocks(self, blocks: usize) -> (usize, usize) {

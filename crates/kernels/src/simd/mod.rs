@@ -23,6 +23,26 @@ mod avx512;
 mod neon;
 mod scalar;
 
+/// Begins to bring the cache line of an address, which need not be valid, into the first-level cache.
+#[inline(always)]
+pub(crate) fn prefetch(address: *const f32) {
+    // SAFETY: a hint, which reads nothing.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+        #[cfg(target_arch = "aarch64")]
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+    }
+}
+
+/// The same for `count` floats in a row.
+#[inline(always)]
+pub(crate) fn prefetch_floats(first: *const f32, count: usize) {
+    for at in (0..count).step_by(16) {
+        prefetch(first.wrapping_add(at));
+    }
+}
+
 /// A vector of `f32` and the operations that give equal bits at every level.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// The native vector.

@@ -10,7 +10,7 @@ use crate::normalization;
 use crate::packed::Packed;
 use crate::panels::{GateLayout, Panels};
 use crate::shared::Shared;
-use crate::simd::Simd;
+use crate::simd::{prefetch, Simd};
 use crate::{padded, BLOCK};
 
 /// The buffers of a backward pass.
@@ -343,6 +343,16 @@ impl<const COUPLED: bool, const PLAIN: bool> Epilogue for BackwardCell<'_, '_, C
     unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums) {
         // SAFETY: the caller's promise.
         unsafe { self.hidden_to_gates(s, place, unit, Some(sums)) };
+    }
+
+    #[inline(always)]
+    fn fetch(&self, place: Place, unit: usize) {
+        // SAFETY: an address.
+        unsafe { self.block(place, unit) }.fetch();
+        prefetch(self.0.c.as_ptr().wrapping_add(place.was * padded(self.0.cell.layout.units) + unit));
+        if let Some(dy) = self.0.hidden.dy {
+            prefetch(dy.as_ptr().wrapping_add(place.position * self.0.hidden.columns + unit));
+        }
     }
 }
 

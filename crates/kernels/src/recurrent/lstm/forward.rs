@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::normalization;
 use crate::panels::{GateLayout, Panels};
 use crate::shared::Shared;
-use crate::simd::Simd;
+use crate::simd::{prefetch, Simd};
 use crate::{padded, BLOCK};
 
 /// The buffers of a forward pass.
@@ -296,6 +296,19 @@ impl<const COUPLED: bool, const PLAIN: bool> Epilogue for ForwardCell<'_, '_, CO
             if let Some(block) = block {
                 block.close();
             }
+        }
+    }
+
+    #[inline(always)]
+    fn fetch(&self, place: Place, unit: usize) {
+        let (pass, layout) = (self.0, self.layout());
+        // SAFETY: addresses.
+        unsafe {
+            if pass.gates.len() > 0 {
+                Block::new(layout, pass.gates.at(place.position * layout.columns()), unit).fetch();
+            }
+            prefetch(pass.c.at(place.is * padded(layout.units) + unit));
+            prefetch(pass.h.at(place.is * padded(pass.cell.outputs) + unit));
         }
     }
 }
