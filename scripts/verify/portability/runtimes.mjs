@@ -1,0 +1,41 @@
+/** Other versions of Node.js, the least one among them, Bun and Deno. */
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { RUNTIME_NAMES, runtime } from '../cache.mjs'
+import { runFirstExample } from '../example.mjs'
+
+export const title = 'runtimes'
+export const quick = true
+
+const PLATFORM = 'linux-x64-gnu'
+const QUICK = ['node-26', 'bun']
+/** They are about the machine, the compiler or the documents, not about the runtime. */
+const EXCLUDED = ['bench', 'cli', 'docs', 'packed', 'types', 'examples.test.ts', 'release']
+
+export async function* rows(context) {
+  const folder = await context.install(PLATFORM, path.join(context.work, 'runtimes'))
+  for (const name of context.quick ? QUICK : RUNTIME_NAMES) {
+    const program = runtime(name)
+    const args = name === 'deno' ? ['run', '-A'] : []
+    const fields = await context.app({ folder, program, args, save: true })
+    await runFirstExample(context, folder, program, args)
+    const ran = ["README's example"]
+    if (!context.quick && name.startsWith('node')) ran.push(await ownTests(context, program))
+    yield { platform: PLATFORM, how: 'npm', tests: ran.join(', '), ...fields }
+  }
+}
+
+/** Runs the tests of the checkout with another Node.js. */
+async function ownTests(context, program) {
+  const report = path.join(context.work, 'vitest.json')
+  const vitest = path.join(context.root, 'node_modules/vitest/vitest.mjs')
+  const excluded = EXCLUDED.map(name => `--exclude=test/${name}${name.endsWith('.ts') ? '' : '/**'}`)
+  const env = { ...process.env, PATH: `${path.dirname(program)}${path.delimiter}${process.env.PATH}` }
+  await context.run(
+    program,
+    [vitest, 'run', '--reporter=json', `--outputFile=${report}`, '--testTimeout=600000', ...excluded],
+    { env },
+  )
+  const { numPassedTests: passed, numTotalTests: all } = JSON.parse(readFileSync(report, 'utf8'))
+  return `${passed} of ${all} tests passed`
+}
