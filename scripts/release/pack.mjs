@@ -8,7 +8,16 @@
  * The main package must be built before: npm run build:ts.
  */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { addonFile, isMain, nativeName, platforms, ROOT, readJson } from './packages.mjs'
@@ -72,7 +81,11 @@ function stagePlatform(release, name) {
   const folder = path.join(release, `native-${name}`)
   mkdirSync(folder, { recursive: true })
   const source = path.join(ROOT, 'npm', name)
-  copyAll(['package.json', 'README.md', 'LICENSE', 'cellstate.node'], source, folder)
+  copyAll(['README.md', 'LICENSE', 'cellstate.node'], source, folder)
+  const manifest = readJson(path.join(source, 'package.json'))
+  // src/native/load.ts looks at the size: a file that was cut short would end the process.
+  const addon = { bytes: statSync(path.join(folder, 'cellstate.node')).size }
+  writeJson(path.join(folder, 'package.json'), { ...manifest, addon })
   // npm packs the rights of a file too: the bytes must not hang on how it was built.
   chmodSync(path.join(folder, 'cellstate.node'), 0o644)
   return folder

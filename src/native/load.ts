@@ -1,5 +1,5 @@
 /** Finds and loads the native addon; nothing else imports it. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { checkChoice, checkInteger, guesses } from '../checks.js'
@@ -13,7 +13,7 @@ import {
   type ErrorCode,
 } from '../errors.js'
 import type * as Binding from './binding.js'
-import { nativeMissing, type Search } from './missing.js'
+import { nativeMissing, type Search, type Unfit } from './missing.js'
 
 /** What the addon exports. */
 export type NativeBinding = typeof Binding
@@ -103,6 +103,8 @@ function load(): NativeBinding {
   const triple = platformTriple()
   const requireAddon = createRequire(__filename)
   for (const place of addonPlaces()) {
+    const unfit = path.isAbsolute(place) ? undefined : unfitPackage(place, requireAddon)
+    if (unfit !== undefined) throw nativeMissing({ ...surroundings(triple), unfit })
     try {
       return requireAddon(place) as NativeBinding
     } catch (cause) {
@@ -110,6 +112,27 @@ function load(): NativeBinding {
     }
   }
   throw nativeMissing(surroundings(triple))
+}
+
+/**
+ * What an installed addon package says about itself that does not hold. Of a file that was cut short, the loader of the
+ * system would end the process.
+ */
+function unfitPackage(place: string, requireAddon: NodeJS.Require): Unfit | undefined {
+  try {
+    const manifest = requireAddon.resolve(`${place}/package.json`)
+    const { version, addon } = JSON.parse(readFileSync(manifest, 'utf8')) as {
+      version?: string
+      addon?: { bytes: number }
+    }
+    if (version !== undefined && version !== VERSION) return { place, version }
+    if (addon === undefined) return undefined
+    const { size } = statSync(path.join(path.dirname(manifest), 'cellstate.node'))
+    return size === addon.bytes ? undefined : { place, bytes: size, expected: addon.bytes }
+  } catch {
+    // It is not installed, or may not be read: loading it tells.
+    return undefined
+  }
 }
 
 /** What lies around this file when the addon is missing. */
@@ -123,10 +146,24 @@ function surroundings(triple: string): Search {
   })
   return {
     triple,
+    version: VERSION,
     node: process.version,
     installed: installed.filter(name => name.startsWith('native-')).map(name => name.slice('native-'.length)),
     checkout: existsSync(path.join(ROOT, 'Cargo.toml')),
     packaged: existsSync(path.join(ROOT, 'package.json')) && path.basename(__dirname) === 'native',
+    locked: isLocked(triple),
+  }
+}
+
+/** Whether the package-lock.json beside node_modules names the addon package; `undefined` without one. */
+function isLocked(triple: string): boolean | undefined {
+  try {
+    const lock = JSON.parse(readFileSync(path.join(ROOT, '..', '..', 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, unknown>
+    }
+    return Object.keys(lock.packages).some(name => name.endsWith(`node_modules/@cellstate/native-${triple}`))
+  } catch {
+    return undefined
   }
 }
 

@@ -18,6 +18,8 @@ const PLATFORMS = [
 export interface Search {
   /** This platform, as `linux-x64-gnu`. */
   readonly triple: string
+  /** Version of this package, which that of the addon must have. */
+  readonly version: string
   /** Version of Node.js, as `v22.1.0`. */
   readonly node: string
   /** Platforms whose addon packages are installed. */
@@ -26,22 +28,50 @@ export interface Search {
   readonly checkout: boolean
   /** Whether the code still lies in its own package: a bundler moves it. */
   readonly packaged: boolean
+  /** Whether the project's package-lock.json names the addon package; absent if there is none. */
+  readonly locked?: boolean | undefined
   /** What was found but did not load: where, and the error. */
   readonly broken?: { readonly place: string; readonly cause: unknown } | undefined
+  /** What was found but is not what belongs to this package: where, and what differs. */
+  readonly unfit?: Unfit | undefined
 }
 
-/** The error for an addon that is missing or does not load. */
+/** An addon package of another version, or whose file has another size than its package.json says. */
+export type Unfit = { readonly place: string } & (
+  | { readonly version: string }
+  | { readonly bytes: number; readonly expected: number }
+)
+
+/** The error for an addon that is missing, does not belong to this package or does not load. */
 export function nativeMissing(search: Search): CellstateError {
-  const { triple, node, installed, checkout, packaged, broken } = search
+  const { triple, version, node, installed, checkout, packaged, locked, broken, unfit } = search
+  const packageName = `@cellstate/native-${triple}`
+  const known = PLATFORMS.includes(triple)
   const error = (message: string, got: string, why: string, fix: readonly string[]): CellstateError =>
     new CellstateError('ERR_NATIVE_MISSING', message, {
-      where: broken?.place,
+      where: broken?.place ?? unfit?.place,
       got,
-      needs: `the addon for ${triple} and Node.js ${node}`,
+      needs:
+        known && !checkout
+          ? `${packageName} ${version}, for Node.js ${node}`
+          : `the addon for ${triple} and Node.js ${node}`,
       why,
       fix,
       cause: broken?.cause,
     })
+  if (unfit !== undefined) {
+    const message = `the native addon ${cut(unfit.place, 60)} does not belong to cellstate ${version}`
+    return 'version' in unfit
+      ? error(message, `version ${unfit.version}`, 'one of the two was installed without the other', [
+          REINSTALL,
+        ])
+      : error(
+          message,
+          `a file of ${unfit.bytes} bytes instead of ${unfit.expected}`,
+          'the file is not complete, or was replaced',
+          [REINSTALL],
+        )
+  }
   if (broken !== undefined) {
     const text = broken.cause instanceof Error ? broken.cause.message.split('\n')[0]! : String(broken.cause)
     const [why, ...fix] = reason(text, triple)
@@ -54,6 +84,22 @@ export function nativeMissing(search: Search): CellstateError {
     ])
   }
   if (checkout) return error(none, 'a checkout without a build', 'it was not built yet', [BUILD])
+  if (!known) {
+    return error(none, `the platform ${triple}`, `addons can be built for ${PLATFORMS.join(', ')}`, [
+      'build it from a checkout, with Rust installed: npm ci && npm run build',
+    ])
+  }
+  if (locked === false) {
+    return error(
+      none,
+      `a package-lock.json without ${packageName}`,
+      'it was written on another system, where npm left out the packages of this one',
+      [
+        'remove node_modules and package-lock.json, then: npm install',
+        `or leave it as it is: npm install --no-save ${packageName}@${version}`,
+      ],
+    )
+  }
   if (installed.length > 0) {
     return error(
       none,
@@ -62,17 +108,10 @@ export function nativeMissing(search: Search): CellstateError {
       [REINSTALL],
     )
   }
-  if (!PLATFORMS.includes(triple)) {
-    return error(none, `the platform ${triple}`, `addons can be built for ${PLATFORMS.join(', ')}`, [
-      'build it from a checkout, with Rust installed: npm ci && npm run build',
-    ])
-  }
-  return error(
-    none,
-    `no package @cellstate/native-${triple}`,
-    'optional packages were left out (--omit=optional), or the lock file is of another platform',
-    ['npm install --include=optional', `or ${REINSTALL}`],
-  )
+  return error(none, `no package ${packageName}`, 'optional packages were left out (--omit=optional)', [
+    'npm install --include=optional',
+    `or ${REINSTALL}`,
+  ])
 }
 
 /** Why the loader refused, and then what mends it. */
@@ -85,10 +124,23 @@ function reason(text: string, triple: string): [string, ...string[]] {
       'or build it here, with Rust installed: npm ci && npm run build',
     ]
   }
+  if (/loading addons is disabled|ERR_DLOPEN_DISABLED/i.test(text)) {
+    return [
+      'addons are not allowed in this process',
+      'start Node.js with --allow-addons beside --permission',
+      'and without --no-addons',
+    ]
+  }
   if (/napi_|NAPI|undefined symbol|NODE_MODULE_VERSION/i.test(text)) {
     return ['this Node.js is too old for it', `use Node.js ${LEAST_NODE} or newer`]
   }
-  if (/wrong ELF class|incompatible architecture|invalid ELF header|not a valid Win32|mach-o/i.test(text)) {
+  // That the file itself, which was found, "cannot be opened" is how glibc calls another processor.
+  if (
+    /wrong ELF class|incompatible architecture|invalid ELF header|not a valid Win32|mach-o|exec format/i.test(
+      text,
+    ) ||
+    /cellstate\.node: cannot open shared object file: No such file/.test(text)
+  ) {
     return [`it was built for another system than ${triple}, or was damaged`, REINSTALL]
   }
   if (/file too short|truncated|unexpected end/i.test(text)) {
@@ -97,8 +149,8 @@ function reason(text: string, triple: string): [string, ...string[]] {
   if (/EACCES|EPERM|permission denied|failed to map segment|operation not permitted/i.test(text)) {
     return [
       'the file may not be executed: its rights, or a disk mounted with noexec, forbid it',
-      'install it on a disk where programs may run',
-      'or allow it: chmod -R u+rx node_modules/@cellstate',
+      'allow it: chmod -R u+rX node_modules/@cellstate',
+      'or install it on a disk where programs may run',
     ]
   }
   if (/cannot open shared object|image not found|module could not be found/i.test(text)) {

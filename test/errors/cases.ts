@@ -387,6 +387,7 @@ export const CASES: readonly Case[] = [
     run: () => {
       throw nativeMissing({
         triple: 'linux-x64-gnu',
+        version: '0.1.0',
         node: 'v22.12.0',
         installed: [],
         checkout: false,

@@ -18,6 +18,7 @@ import { nativeMissing, type Search } from '../../src/native/missing.js'
 const ROOT = join(import.meta.dirname, '../..')
 const SEARCH: Search = {
   triple: 'linux-x64-gnu',
+  version: '0.1.0',
   node: 'v22.12.0',
   installed: [],
   checkout: false,
@@ -73,6 +74,12 @@ const CAUSES: [string, Partial<Search>, RegExp, string][] = [
     'remove node_modules and install again on this machine: npm ci',
   ],
   [
+    'another processor, as glibc tells it',
+    broken('/x/cellstate.node: cannot open shared object file: No such file or directory'),
+    /built for another system/,
+    'remove node_modules and install again on this machine: npm ci',
+  ],
+  [
     'a file cut short',
     broken('/x/cellstate.node: file too short'),
     /not complete/,
@@ -82,7 +89,31 @@ const CAUSES: [string, Partial<Search>, RegExp, string][] = [
     'a disk without execution',
     broken('/x/cellstate.node: failed to map segment from shared object'),
     /noexec/,
-    'install it on a disk where programs may run',
+    'allow it: chmod -R u+rX node_modules/@cellstate',
+  ],
+  [
+    'a process without addons',
+    broken('Cannot load native addon because loading addons is disabled.'),
+    /not allowed/,
+    'start Node.js with --allow-addons beside --permission',
+  ],
+  [
+    'a lock file of another system',
+    { locked: false, installed: ['darwin-arm64'] },
+    /another system/,
+    'remove node_modules and package-lock.json, then: npm install',
+  ],
+  [
+    'another version',
+    { unfit: { place: '@cellstate/native-linux-x64-gnu', version: '0.0.9' } },
+    /without the other/,
+    'remove node_modules and install again on this machine: npm ci',
+  ],
+  [
+    'a file of another size',
+    { unfit: { place: '@cellstate/native-linux-x64-gnu', bytes: 5, expected: 7 } },
+    /not complete/,
+    'remove node_modules and install again on this machine: npm ci',
   ],
   [
     'a missing library',
