@@ -141,11 +141,10 @@ function checkNode(versions: NodeJS.ProcessVersions): Check {
     }
   }
   if (other !== undefined) {
-    return {
-      name,
-      status: 'warning',
-      text: `${versions.node} inside ${other} ${versions[other]}: not tested there`,
-    }
+    const text = `${versions.node} inside ${other} ${versions[other]}`
+    return other === 'electron'
+      ? { name, status: 'warning', text: `${text}: not tested there` }
+      : { name, status: 'ok', text }
   }
   return { name, status: 'ok', text: versions.node }
 }
