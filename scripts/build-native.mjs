@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { recordBuild, sourcesHash } from './release/record.mjs'
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..')
 const { platform, arch } = process
@@ -13,11 +14,16 @@ const triple = platform === 'linux' ? `linux-${arch}-${libc}` : `${platform}-${a
 const library =
   { darwin: 'libcellstate_node.dylib', win32: 'cellstate_node.dll' }[platform] ?? 'libcellstate_node.so'
 
-execFileSync('cargo', ['build', '--release', '-p', 'cellstate-node'], { cwd: root, stdio: 'inherit' })
+const sources = sourcesHash()
+execFileSync('cargo', ['build', '--release', '--locked', '-p', 'cellstate-node'], {
+  cwd: root,
+  stdio: 'inherit',
+})
 const folder = path.join(root, 'npm', triple)
 mkdirSync(folder, { recursive: true })
 const target = process.env.CARGO_TARGET_DIR ?? path.join(root, 'target')
 // Renamed into place: a process that has the old addon loaded keeps it.
 copyFileSync(path.join(target, 'release', library), path.join(folder, 'cellstate.node.new'))
 renameSync(path.join(folder, 'cellstate.node.new'), path.join(folder, 'cellstate.node'))
+recordBuild(triple, sources)
 console.error(`npm/${triple}/cellstate.node`)
