@@ -36,7 +36,8 @@ export function tarball(packageName, release = RELEASE) {
  *
  * @param {{ names?: string[], release?: string }} options `names`: the platforms; default: those that are built.
  *   `release`: the folder, which is emptied first.
- * @returns {{ name: string, file: string, size: number, unpackedSize: number }[]} the main package first.
+ * @returns {{ name: string, version: string, file: string, size: number, unpackedSize: number, files: { path: string }[] }[]}
+ *   the main package first.
  */
 export function pack({ names, release = RELEASE } = {}) {
   const chosen = (names ?? platforms().map(({ name }) => name)).filter(
@@ -47,12 +48,13 @@ export function pack({ names, release = RELEASE } = {}) {
   rmSync(release, { recursive: true, force: true })
   const folders = [stageMain(release, chosen), ...chosen.map(name => stagePlatform(release, name))]
   return folders.map(folder => {
+    setRights(folder)
     const args = ['pack', '--json', '--ignore-scripts', '--offline', '--pack-destination', release]
     const [packed] = JSON.parse(
       execFileSync('npm', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
     )
-    const { name, size, unpackedSize } = packed
-    return { name, file: path.join(release, packed.filename), size, unpackedSize }
+    const { name, version, size, unpackedSize, files } = packed
+    return { name, version, file: path.join(release, packed.filename), size, unpackedSize, files }
   })
 }
 
@@ -71,7 +73,7 @@ function stageMain(release, names) {
     mkdirSync(path.dirname(path.join(folder, 'dist', name)), { recursive: true })
     copyFileSync(path.join(ROOT, 'dist', name), path.join(folder, 'dist', name))
   }
-  copyAll(['README.md', 'LICENSE', 'CHANGELOG.md'], ROOT, folder)
+  copyAll(['README.md', 'LICENSE', 'NOTICE', 'CHANGELOG.md'], ROOT, folder)
   const optionalDependencies = Object.fromEntries(names.map(name => [nativeName(name), manifest.version]))
   writeJson(path.join(folder, 'package.json'), { ...manifest, optionalDependencies })
   return folder
@@ -82,13 +84,25 @@ function stagePlatform(release, name) {
   mkdirSync(folder, { recursive: true })
   const source = path.join(ROOT, 'npm', name)
   copyAll(['README.md', 'LICENSE', 'cellstate.node'], source, folder)
+  copyAll(['NOTICE'], ROOT, folder)
   const manifest = readJson(path.join(source, 'package.json'))
   // src/native/load.ts looks at the size: a file that was cut short would end the process.
   const addon = { bytes: statSync(path.join(folder, 'cellstate.node')).size }
-  writeJson(path.join(folder, 'package.json'), { ...manifest, addon })
-  // npm packs the rights of a file too: the bytes must not hang on how it was built.
-  chmodSync(path.join(folder, 'cellstate.node'), 0o644)
+  writeJson(path.join(folder, 'package.json'), {
+    ...manifest,
+    type: 'commonjs',
+    files: [...manifest.files, 'NOTICE'],
+    addon,
+  })
   return folder
+}
+
+/** npm packs the rights of files too: the bytes of a release must not hang on those of a checkout. */
+function setRights(folder) {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const file = path.join(entry.parentPath ?? entry.path, entry.name)
+    chmodSync(file, entry.isDirectory() || file.endsWith(path.join('cli', 'main.js')) ? 0o755 : 0o644)
+  }
 }
 
 function copyAll(names, from, to) {

@@ -252,7 +252,7 @@ if (!options.quick && positionals.length === 0) {
     machine,
     expected: context.expected,
     rows,
-    packed: packed.map(({ file: _, ...sizes }) => sizes),
+    packed: packed.map(({ name, size, unpackedSize }) => ({ name, size, unpackedSize })),
     measured: context.measured,
   }
   writeFileSync(path.join(ROOT, 'docs/verify/portability.md'), document)
