@@ -100,7 +100,7 @@ function stagePlatform(release, name) {
 /** npm packs the rights of files too: the bytes of a release must not hang on those of a checkout. */
 function setRights(folder) {
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    const file = path.join(entry.parentPath ?? entry.path, entry.name)
+    const file = path.join(entry.parentPath, entry.name)
     chmodSync(file, entry.isDirectory() || file.endsWith(path.join('cli', 'main.js')) ? 0o755 : 0o644)
   }
 }

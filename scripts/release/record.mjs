@@ -21,7 +21,7 @@ export const sha256 = data => createHash('sha256').update(data).digest('hex')
 export function sourcesHash(root = ROOT) {
   const inCrates = readdirSync(path.join(root, 'crates'), { recursive: true, withFileTypes: true })
     .filter(entry => entry.isFile())
-    .map(entry => path.relative(root, path.join(entry.parentPath ?? entry.path, entry.name)))
+    .map(entry => path.relative(root, path.join(entry.parentPath, entry.name)))
     .filter(file => !APART.includes(file.split(path.sep)[2]))
   const hash = createHash('sha256')
   for (const file of ['Cargo.lock', 'Cargo.toml', ...inCrates]

@@ -45,20 +45,21 @@ const quietly = (program, args, cwd) =>
     maxBuffer: 2 ** 28,
   })
 
-/** Absolute path of a program of a package in tools/package.json, in the versions of its lockfile. */
-export function tool(packageName, program = packageName) {
+/** The folder in which the packages of tools/package.json are installed, in the versions of its lockfile. */
+export function toolFolder() {
   const files = ['package.json', 'package-lock.json'].map(name => path.join(HERE, 'tools', name))
   const hash = createHash('sha256')
   for (const file of files) hash.update(readFileSync(file))
-  const folder = once('tools', hash.digest('hex'), empty => {
+  return once('tools', hash.digest('hex'), empty => {
     for (const file of files) copyFileSync(file, path.join(empty, path.basename(file)))
-    quietly(
-      'npm',
-      ['ci', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'],
-      empty,
-    )
+    const options = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']
+    quietly('npm', ['ci', ...options], empty)
   })
-  const home = path.join(folder, 'node_modules', packageName)
+}
+
+/** Absolute path of a program of one of these packages. */
+export function tool(packageName, program = packageName) {
+  const home = path.join(toolFolder(), 'node_modules', packageName)
   const { bin } = JSON.parse(readFileSync(path.join(home, 'package.json'), 'utf8'))
   return path.join(home, typeof bin === 'string' ? bin : bin[program])
 }

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { pack as packRelease } from '../../scripts/release/pack.mjs'
 import { blocksOf, matches, ROOT, tidy } from '../docs/blocks.js'
 
 const PLATFORM = 'linux-x64-gnu'
@@ -15,14 +16,7 @@ const KILOBYTE = 1000
 const MEGABYTE = 1000 * KILOBYTE
 const TSC = join(createRequire(import.meta.url).resolve('typescript/package.json'), '../bin/tsc')
 
-interface Tarball {
-  name: string
-  version: string
-  filename: string
-  size: number
-  unpackedSize: number
-  files: { path: string }[]
-}
+type Tarball = ReturnType<typeof packRelease>[number]
 
 const json = (path: string) => JSON.parse(readFileSync(join(ROOT, path), 'utf8'))
 const folder = mkdtempSync(join(tmpdir(), 'cellstate-packed-'))
@@ -37,9 +31,9 @@ const run = (program: string, args: readonly string[], cwd = app): string =>
     maxBuffer: 2 ** 26,
   })
 
-function pack(path: string): Tarball {
+function packDependency(name: string): string {
   const args = ['pack', '--ignore-scripts', '--offline', '--json', '--pack-destination', folder]
-  return JSON.parse(run('npm', args, join(ROOT, path)))[0]
+  return join(folder, JSON.parse(run('npm', args, join(ROOT, 'node_modules', name)))[0].filename)
 }
 
 const addon = join(ROOT, 'npm', PLATFORM, 'cellstate.node')
@@ -53,14 +47,14 @@ describe.skipIf(!here)(
     let installation: number
 
     beforeAll(() => {
-      main = pack('.')
-      native = pack(`npm/${PLATFORM}`)
-      const dependencies = Object.keys(json('package.json').dependencies).map(name =>
-        pack(`node_modules/${name}`),
-      )
+      ;[main, native] = packRelease({ names: [PLATFORM], release: join(folder, 'release') }) as [
+        Tarball,
+        Tarball,
+      ]
+      const dependencies = Object.keys(json('package.json').dependencies).map(packDependency)
       mkdirSync(app)
       writeFileSync(join(app, 'package.json'), '{ "private": true }\n')
-      const tarballs = [main, native, ...dependencies].map(({ filename }) => join(folder, filename))
+      const tarballs = [main.file, native.file, ...dependencies]
       const begin = performance.now()
       run('npm', ['install', '--ignore-scripts', '--offline', '--no-audit', '--no-fund', ...tarballs])
       installation = (performance.now() - begin) / 1000
@@ -68,11 +62,13 @@ describe.skipIf(!here)(
 
     it('hold what a user needs and nothing else', () => {
       const paths = main.files.map(({ path }) => path)
-      expect(paths).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'CHANGELOG.md', 'package.json']))
+      expect(paths).toEqual(
+        expect.arrayContaining(['LICENSE', 'NOTICE', 'README.md', 'CHANGELOG.md', 'package.json']),
+      )
       expect(paths).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.mjs', 'dist/cli/main.js']))
       expect(paths).toEqual(expect.arrayContaining(['dist/index.d.ts', 'dist/index.d.mts']))
       const rest = paths.filter(
-        path => !/^(dist\/|LICENSE$|README\.md$|CHANGELOG\.md$|package\.json$)/.test(path),
+        path => !/^(dist\/|LICENSE$|NOTICE$|README\.md$|CHANGELOG\.md$|package\.json$)/.test(path),
       )
       expect(rest).toEqual([])
       expect(
@@ -81,7 +77,7 @@ describe.skipIf(!here)(
       const sources = paths.filter(path => path.endsWith('.ts') && !path.endsWith('.d.ts'))
       expect(sources).toEqual([])
       const contents = native.files.map(({ path }) => path).sort()
-      expect(contents).toEqual(['LICENSE', 'README.md', 'cellstate.node', 'package.json'])
+      expect(contents).toEqual(['LICENSE', 'NOTICE', 'README.md', 'cellstate.node', 'package.json'])
     })
 
     it('refer to no source map', () => {
