@@ -2,25 +2,28 @@
  * Compares two copies of cellstate on this machine: `npm run bench:compare -- --base <folder>`.
  *
  * The folder holds the other copy with its `dist` and addon built, as a checkout after `npm ci && npm run build`. Both take
- * turns at the same workloads, because single runs differ more than versions do. Prints a Markdown table.
+ * turns at the same workloads, because single runs differ more than versions do. Prints a Markdown table;
+ * with `--json`, the results are written too, as a line for bench/history.mjs.
  */
-
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import { native } from '../dist/native/load'
+import { probeMachine } from './machine'
 import { measure, type Result } from './measure'
 import { ROOT } from './places'
 import { comparison } from './report'
 import { titleOf, workloadsNamed } from './workloads'
 
-const { base, head, rounds, workloads } = new Command('npm run bench:compare --')
+const { base, head, rounds, workloads, json } = new Command('npm run bench:compare --')
   .description('compares two copies of cellstate, in turn')
   .requiredOption('--base <folder>', 'the copy to compare with, built')
   .option('--head <folder>', 'the other copy, built', ROOT)
   .option('--rounds <n>', 'rounds of each', Number, 15)
   .option('--workloads <names>', 'as reviews,ragged', 'reviews,regularised,stream,single')
+  .option('--json <file>', 'where the results are written')
   .parse()
-  .opts<{ base: string; head: string; rounds: number; workloads: string }>()
+  .opts<{ base: string; head: string; rounds: number; workloads: string; json?: string }>()
 
 async function main(): Promise<void> {
   const contenders = [base, head].map(folder => ({
@@ -42,6 +45,10 @@ async function main(): Promise<void> {
     )
   }
   console.log(comparison(results))
+  if (json !== undefined) {
+    const kept = { date: new Date().toISOString(), machine: await probeMachine(threads), results }
+    writeFileSync(json, `${JSON.stringify(kept)}\n`)
+  }
   if (problems.length > 0) console.log(`\n${problems.map(problem => `- ${problem}`).join('\n')}`)
   if (results.length === 0) process.exitCode = 1
 }

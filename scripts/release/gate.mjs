@@ -4,7 +4,8 @@
  *
  *   node scripts/release/gate.mjs [--platforms linux-x64-gnu,linux-arm64-gnu] [--tag v0.1.0]
  *
- * Default: all platforms. With --tag, the tag must be that of the version, and CHANGELOG.md must have its section.
+ * Default: all platforms; with an empty list, only what is not about an addon. With --tag, the tag must be that of the
+ * version, and CHANGELOG.md must have its section.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
@@ -110,7 +111,7 @@ function binaryReasons(file, expected) {
 
 if (isMain(import.meta.url)) {
   const { values } = parseArgs({ options: { platforms: { type: 'string' }, tag: { type: 'string' } } })
-  const reasons = reasonsAgainst({ names: values.platforms?.split(','), tag: values.tag })
+  const reasons = reasonsAgainst({ names: values.platforms?.split(',').filter(Boolean), tag: values.tag })
   for (const reason of reasons) console.error(reason)
   console.error(
     reasons.length === 0 ? 'nothing speaks against a release' : `${reasons.length} reasons against a release`,
