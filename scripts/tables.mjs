@@ -3,7 +3,8 @@
  *
  * Those of README.md come from the measured results of docs/results/: `reviews.json` is written by bench/reviews.mjs,
  * `platforms.json` by scripts/verify/arm64.sh. Those of docs/layers.md come from src/model/unsupported.ts, those of
- * docs/performance.md from `scaling.json`, which bench/scaling.mjs writes, and the models in src/cli/scaling/.
+ * docs/performance.md from `scaling.json`, which bench/scaling.mjs writes, and the models in src/cli/scaling/; that of the
+ * platforms from `portability.json`, which scripts/verify/portability.mjs writes.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -65,34 +66,25 @@ function reviews() {
   ].join('\n')
 }
 
-const PLATFORMS = { x64: 'Linux x64, glibc', 'arm64 (qemu)': 'Linux arm64, glibc' }
-
-function rustTests(tests) {
-  const ran = tests.filter(({ result }) => !result.startsWith('not run'))
-  const passed = ran.filter(({ result }) => result === 'passed').length
-  return ran.length === 0 ? 'not run' : `${passed} of ${ran.length} sets passed`
-}
-
+/** Where the packed packages were installed and run, from portability.json: a row a platform. */
 function platforms() {
-  const { date, runs, tests } = results('platforms')
-  const rows = Object.entries(PLATFORMS).map(([key, name]) => {
-    const ran = runs.filter(({ platform, node }) => platform === key && node)
-    const list = of => [...new Set(ran.map(of))].join(', ')
-    const same = ran.every(({ result }) => result === 'same') ? 'the same weights' : '**other weights**'
-    return [
-      name,
-      list(({ level }) => level),
-      list(({ node }) => node.replace(/^v/, '')),
-      `100 training steps with ${list(({ threads }) => threads)} threads: ${same}`,
-      key === 'x64'
-        ? 'all tests of this repository'
-        : `under an emulator, not on such a processor; Rust tests: ${rustTests(tests)}`,
-    ]
-  })
+  const { date, rows } = results('portability')
+  const all = JSON.parse(readFileSync(new URL('../npm/platforms.json', import.meta.url), 'utf8'))
   return table([
-    ['platform', 'instruction sets', 'Node.js', `\`npm run verify:arm64\`, ${date}`, 'tests'],
-    ...rows,
-    ['Linux with musl, macOS, Windows', '', '', 'not run', 'not run'],
+    ['platform', 'instruction sets', 'runtimes', `\`npm run verify:portability\`, ${date}`],
+    ...all.map(({ name, title }) => {
+      const own = rows.filter(({ platform }) => platform === name)
+      const trained = own.filter(({ weights }) => weights !== undefined)
+      const list = key => [...new Set(trained.map(row => row[key]).filter(Boolean))].join(', ')
+      const same = trained.every(({ result }) => result === 'same') ? 'the same weights' : '**other weights**'
+      const linked = own.some(({ result }) => result === 'linked, not run') ? 'linked, not run' : 'not run'
+      return [
+        title,
+        list('level'),
+        list('runtime'),
+        trained.length === 0 ? linked : `${trained.length} trainings: ${same}`,
+      ]
+    }),
   ])
 }
 

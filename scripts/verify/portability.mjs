@@ -25,12 +25,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { pack, tarball } from '../release/pack.mjs'
 import { addonFile, nativeName, platforms, ROOT, readJson } from '../release/packages.mjs'
+import { compare, isBad, kilobytes, tableOf } from './report.mjs'
 
 const STAGES = path.join(path.dirname(fileURLToPath(import.meta.url)), 'portability')
 const APP = path.join(STAGES, 'app.cjs')
 /** Generous: a busy machine is no failure. */
 const LIMIT = 20 * 60_000
-const BAD = ['different', 'failed']
+/** The most that a package may have unpacked, by its kind. */
+const LARGEST = { main: 1_000_000, platform: 4_000_000 }
 
 const { values: options, positionals } = parseArgs({
   options: { quick: { type: 'boolean', default: false } },
@@ -104,16 +106,6 @@ async function app({ folder, program = process.execPath, args = [], env = {}, sa
   return compare(JSON.parse(stdout.trim().split('\n').at(-1)), context.expected)
 }
 
-/** Fields of a row from what app.cjs printed. */
-function compare(report, expected) {
-  const { runtime, simd, threads, weights, outputs, file } = report
-  const same =
-    weights === expected.weights &&
-    outputs === expected.outputs &&
-    (file === undefined || file === expected.file)
-  return { runtime, level: simd, threads, weights, result: same ? 'same' : 'different' }
-}
-
 const cache = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'cellstate-verify')
 mkdirSync(cache, { recursive: true })
 const work = mkdtempSync(path.join(cache, 'run.'))
@@ -182,6 +174,11 @@ const packed = pack()
 const here = await install('linux-x64-gnu', path.join(work, 'here'))
 const { stdout } = await run(process.execPath, ['app.cjs', '.'], { cwd: here })
 context.expected = JSON.parse(stdout)
+for (const { name, unpackedSize } of packed) {
+  const largest = name === 'cellstate' ? LARGEST.main : LARGEST.platform
+  if (unpackedSize > largest)
+    rows.push({ how: name, result: 'failed', note: `larger than ${kilobytes(largest)}` })
+}
 
 for (const stage of stages) {
   const from = performance.now()
@@ -195,41 +192,16 @@ for (const stage of stages) {
   say(`${stage.name}: ${((performance.now() - from) / 1000).toFixed(0)} s`)
 }
 
-const order = platforms().map(({ name }) => name)
-rows.sort((a, b) => order.indexOf(a.platform) - order.indexOf(b.platform))
-
-const COLUMNS = {
-  platform: 'Platform',
-  runtime: 'Runtime',
-  how: 'How',
-  tests: 'Tests',
-  level: 'Level',
-  threads: 'Threads',
-  weights: 'Weights',
-  result: 'Result',
-  note: 'Note',
-}
-const cell = (row, key) => {
-  const value = row[key] ?? ''
-  if (key === 'weights' && value !== '') return `\`${value.slice(0, 16)}\``
-  if (BAD.includes(value)) return `**${value}**`
-  return String(value).replaceAll('|', '\\|').replaceAll('\n', ' ')
-}
-const line = cells => `| ${cells.join(' | ')} |`
-const keys = Object.keys(COLUMNS)
-const table = [
-  line(Object.values(COLUMNS)),
-  line(keys.map(() => '---')),
-  ...rows.map(row => line(keys.map(key => cell(row, key)))),
-].join('\n')
-
-const kilobytes = bytes => `${Math.round(bytes / 1000)} kB`
 const sizes = packed.map(
   ({ name, size, unpackedSize }) =>
     `\`${name}\`: ${kilobytes(size)} packed, ${kilobytes(unpackedSize)} unpacked`,
 )
 const measured = [...sizes, ...context.measured].map(text => `- ${text}`).join('\n')
-const bad = rows.filter(({ result }) => BAD.includes(result))
+const table = tableOf(
+  rows,
+  platforms().map(({ name }) => name),
+)
+const bad = rows.filter(isBad)
 const { version } = readJson(path.join(ROOT, 'package.json'))
 const machine = `${cpus()[0].model.trim()}, ${cpus().length} cores`
 

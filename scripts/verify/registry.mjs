@@ -1,6 +1,6 @@
 /** A package registry on this machine alone, with the packed release and its runtime dependencies in it. */
 import { spawn } from 'node:child_process'
-import { mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { RELEASE } from '../release/pack.mjs'
@@ -38,8 +38,7 @@ async function untilUp(url, child) {
  * @returns {Promise<{ url: string, userconfig: string, stop(): void }>} `userconfig`: an .npmrc that leads to it.
  */
 export async function startRegistry(context) {
-  const folder = path.join(context.work, 'registry')
-  mkdirSync(folder)
+  const folder = mkdtempSync(path.join(context.work, 'registry-'))
   const config = path.join(folder, 'config.yaml')
   // No uplink: what is not published here does not exist.
   const settings = {

@@ -1,5 +1,5 @@
 /** The packed packages as they are: what linters say, what they export, their bytes, their bill of materials. */
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -12,8 +12,6 @@ import { tool, toolFolder } from '../cache.mjs'
 export const title = 'the packed packages'
 
 const PLATFORM = 'linux-x64-gnu'
-/** Milliseconds, or as many as Node.js itself takes to start where that is slower. */
-const SLOWEST_IMPORT = 30
 
 export async function* rows(context) {
   const release = path.dirname(context.tarball('cellstate'))
@@ -38,7 +36,6 @@ export async function* rows(context) {
   yield passed('packed twice', 'the same bytes')
 
   yield passed('bill of materials', await checkBill(writeBillOfMaterials()))
-  await measure(context, folder)
 }
 
 /** Suggestions count too. */
@@ -82,29 +79,4 @@ async function checkBill(file) {
   if (wrong !== null)
     throw new Error(`the bill of materials is wrong: ${JSON.stringify(wrong).slice(0, 500)}`)
   return `CycloneDX 1.6, ${readJson(file).components.length} components`
-}
-
-/** How long the import takes and how much lies in node_modules. */
-async function measure(context, folder) {
-  const script = `const begin = process.cpuUsage()
-    require('cellstate')
-    const milliseconds = ({ user, system }) => (user + system) / 1000
-    console.log(JSON.stringify([milliseconds(process.cpuUsage(begin)), milliseconds(begin)]))`
-  const runs = []
-  for (let i = 0; i < 9; i++) {
-    const { stdout } = await context.run(process.execPath, ['-e', script], { cwd: folder })
-    runs.push(JSON.parse(stdout))
-  }
-  const [cost, start] = [0, 1].map(i => Math.min(...runs.map(run => run[i])))
-  context.measured.push(
-    `import of \`cellstate\`: ${cost.toFixed(0)} ms of the processor, after ${start.toFixed(0)} of Node.js itself`,
-  )
-  if (cost > Math.max(SLOWEST_IMPORT, start)) throw new Error(`the import takes ${cost.toFixed(0)} ms`)
-  const modules = path.join(folder, 'node_modules')
-  const files = readdirSync(modules, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
-  const bytes = files.reduce(
-    (sum, { parentPath, name }) => sum + statSync(path.join(parentPath, name)).size,
-    0,
-  )
-  context.measured.push(`\`node_modules\` with all dependencies: ${Math.round(bytes / 1000)} kB`)
 }

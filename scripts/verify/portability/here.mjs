@@ -1,5 +1,8 @@
-/** The machine itself: every instruction set it has, on several numbers of threads. */
+/** The machine itself: every instruction set it has, on several numbers of threads; and what an installation costs. */
+import { readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
+import { importCost } from '../import-cost.mjs'
+import { kilobytes } from '../report.mjs'
 
 export const title = 'an empty folder, installed from the tarballs'
 export const quick = true
@@ -20,4 +23,14 @@ export async function* rows(context) {
       yield { platform: PLATFORM, how: 'npm', ...fields, ...(right ? {} : { result: 'failed' }) }
     }
   }
+  const { cost, start, passed } = await importCost(context, folder)
+  const figures = `import of \`cellstate\`: ${cost.toFixed(0)} ms of the processor, after ${start.toFixed(0)} of Node.js itself`
+  context.measured.push(figures, `\`node_modules\` with all dependencies: ${kilobytes(sizeOf(folder))}`)
+  yield { platform: PLATFORM, how: 'import', tests: figures, result: passed ? 'passed' : 'failed' }
+}
+
+function sizeOf(folder) {
+  return readdirSync(path.join(folder, 'node_modules'), { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .reduce((sum, { parentPath, name }) => sum + statSync(path.join(parentPath, name)).size, 0)
 }

@@ -220,6 +220,8 @@ async function provoke(context, npm, folder, cause) {
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n')
   copyFileSync(path.join(context.root, 'scripts/verify/portability/app.cjs'), path.join(folder, 'app.cjs'))
   if (!cause.fresh) await npm(folder, 'install', 'cellstate')
+  // Another user runs some of them.
+  await context.run('chmod', ['-R', 'a+rX', folder])
   await cause.break(folder)
   const call = (where, before) => {
     const [program, ...args] = [...before, process.execPath, 'app.cjs']
