@@ -5,7 +5,7 @@
  *   node scripts/release/gate.mjs [--platforms linux-x64-gnu,linux-arm64-gnu] [--tag v0.1.0]
  *
  * Default: all platforms; with an empty list, only what is not about an addon. With --tag, the tag must be that of the
- * version, and CHANGELOG.md must have its section.
+ * version, CHANGELOG.md must have its section, and package.json must name the repository.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
@@ -30,7 +30,7 @@ export function reasonsAgainst({ root = ROOT, names, tag } = {}) {
   return [
     ...unknown.map(name => `${name} is not in npm/platforms.json`),
     ...versionReasons(root, version),
-    ...(tag === undefined ? [] : tagReasons(root, version, tag)),
+    ...(tag === undefined ? [] : tagReasons(root, tag)),
     ...all
       .filter(({ name }) => names === undefined || names.includes(name))
       .flatMap(platform =>
@@ -53,10 +53,14 @@ function versionReasons(root, version) {
   })
 }
 
-function tagReasons(root, version, tag) {
+function tagReasons(root, tag) {
+  const { version, repository } = readJson(path.join(root, 'package.json'))
   const changelog = readFileSync(path.join(root, 'CHANGELOG.md'), 'utf8')
   const section = changelog.split(/^## /m).find(text => text.startsWith(`${version} `))
   return [
+    ...(repository === undefined
+      ? ['package.json names no repository: npm gives no provenance without']
+      : []),
     ...(tag === `v${version}` ? [] : [`the tag is ${tag}, package.json has the version ${version}`]),
     ...(section !== undefined && /^- /m.test(section) ? [] : [`CHANGELOG.md has no section for ${version}`]),
   ]

@@ -86,10 +86,13 @@ function stagePlatform(release, name) {
   copyAll(['README.md', 'LICENSE', 'cellstate.node'], source, folder)
   copyAll(['NOTICE'], ROOT, folder)
   const manifest = readJson(path.join(source, 'package.json'))
+  const { repository } = readJson(path.join(ROOT, 'package.json'))
   // src/native/load.ts looks at the size: a file that was cut short would end the process.
   const addon = { bytes: statSync(path.join(folder, 'cellstate.node')).size }
   writeJson(path.join(folder, 'package.json'), {
     ...manifest,
+    // npm compares it with where the provenance says the package was built.
+    ...(repository && { repository }),
     type: 'commonjs',
     files: [...manifest.files, 'NOTICE'],
     addon,

@@ -5,7 +5,7 @@
  *
  *   node scripts/release/publish.mjs --tag v0.1.0 [--dry-run]
  *
- * In a workflow, npm proves with provenance where the packages come from; nothing else may publish them.
+ * In a workflow, npm proves with provenance where the packages come from.
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -14,45 +14,44 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { reasonsAgainst } from './gate.mjs'
 import { pack } from './pack.mjs'
-import { platforms, ROOT } from './packages.mjs'
+import { isMain, platforms, ROOT } from './packages.mjs'
 import { writeBillOfMaterials } from './sbom.mjs'
 
-const { values } = parseArgs({
-  options: { tag: { type: 'string' }, 'dry-run': { type: 'boolean', default: false } },
-})
-if (values.tag === undefined)
-  throw new Error('usage: node scripts/release/publish.mjs --tag v0.1.0 [--dry-run]')
-
-const reasons = reasonsAgainst({ tag: values.tag })
-if (reasons.length > 0) {
-  for (const reason of reasons) console.error(reason)
-  process.exit(1)
-}
-const [main, ...natives] = pack({ names: platforms().map(({ name }) => name) })
-console.log(path.relative(ROOT, writeBillOfMaterials()))
-// Nobody can use a main package whose platform packages are not there yet.
-for (const { name, version, file } of [...natives, main]) {
-  const published = integrityOf(`${name}@${version}`)
-  const own = `sha512-${createHash('sha512').update(readFileSync(file)).digest('base64')}`
-  if (published === own) {
-    console.log(`${name}@${version} is published already`)
-    continue
-  }
-  if (published !== undefined) throw new Error(`${name}@${version} is published with other bytes`)
-  const options = [
-    '--access',
-    'public',
-    '--ignore-scripts',
-    ...(process.env.GITHUB_ACTIONS ? ['--provenance'] : []),
-  ]
-  const dry = values['dry-run'] ? ['--dry-run'] : []
-  execFileSync('npm', ['publish', ...options, ...dry, file], { stdio: 'inherit' })
+/**
+ * Publishes tarballs in the order in which they can be used: nobody can use a main package whose platform packages are
+ * not there yet.
+ *
+ * @param {{ name: string, version: string, file: string }[]} packed what `pack` returned.
+ * @param {string[]} options of every call of npm.
+ * @param {string[]} publishing options of `npm publish`.
+ * @returns {string[]} names of the packages that were not there yet.
+ */
+export function publish([main, ...natives], options = [], publishing = []) {
+  return [...natives, main]
+    .filter(({ name, version, file }) => {
+      const published = integrityOf(`${name}@${version}`, options)
+      const own = `sha512-${createHash('sha512').update(readFileSync(file)).digest('base64')}`
+      if (published !== undefined && published !== own) {
+        throw new Error(`${name}@${version} is published with other bytes`)
+      }
+      if (published === undefined) {
+        execFileSync(
+          'npm',
+          ['publish', '--ignore-scripts', '--access', 'public', ...options, ...publishing, file],
+          {
+            stdio: ['ignore', 'pipe', 'inherit'],
+          },
+        )
+      }
+      return published === undefined
+    })
+    .map(({ name }) => name)
 }
 
 /** Hash of what the registry has under this name and version; `undefined` if it has nothing. */
-function integrityOf(spec) {
+function integrityOf(spec, options) {
   try {
-    const text = execFileSync('npm', ['view', spec, 'dist.integrity', '--json'], {
+    const text = execFileSync('npm', ['view', spec, 'dist.integrity', '--json', ...options], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -62,4 +61,24 @@ function integrityOf(spec) {
     if (/E404/.test(`${error.stdout}${error.stderr}`)) return undefined
     throw error
   }
+}
+
+if (isMain(import.meta.url)) {
+  const { values } = parseArgs({
+    options: { tag: { type: 'string' }, 'dry-run': { type: 'boolean', default: false } },
+  })
+  if (values.tag === undefined)
+    throw new Error('usage: node scripts/release/publish.mjs --tag v0.1.0 [--dry-run]')
+  const reasons = reasonsAgainst({ tag: values.tag })
+  if (reasons.length > 0) {
+    for (const reason of reasons) console.error(reason)
+    process.exit(1)
+  }
+  const packed = pack({ names: platforms().map(({ name }) => name) })
+  console.log(path.relative(ROOT, writeBillOfMaterials()))
+  const publishing = [
+    ...(process.env.GITHUB_ACTIONS ? ['--provenance'] : []),
+    ...(values['dry-run'] ? ['--dry-run'] : []),
+  ]
+  console.log(`published: ${publish(packed, [], publishing).join(', ') || 'nothing, it was there'}`)
 }

@@ -15,7 +15,7 @@
  * A row is `{ platform, runtime, how, tests, level, threads, weights, result, note }`; fields that do not apply are left
  * out. `result` is 'same', 'passed', 'linked, not run', 'different' or 'failed'.
  *
- * The context is `{ root, cache, work, quick, expected, measured, addon, tarball, run, say, install, app }`.
+ * The context is `{ root, cache, work, quick, expected, packed, measured, addon, tarball, run, say, install, app }`.
  */
 import { execFile } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -120,6 +120,8 @@ const context = {
   quick: options.quick,
   /** What app.cjs must print: `{ weights, outputs, file }`. */
   expected: undefined,
+  /** What `pack` of scripts/release/pack.mjs returned. */
+  packed: undefined,
   /** Lines below the table. */
   measured: [],
   /** Absolute path of the addon of a platform, which must be built. */
@@ -171,6 +173,7 @@ for (const stage of stages) {
 }
 say('packing')
 const packed = pack()
+context.packed = packed
 const here = await install('linux-x64-gnu', path.join(work, 'here'))
 const { stdout } = await run(process.execPath, ['app.cjs', '.'], { cwd: here })
 context.expected = JSON.parse(stdout)

@@ -1,10 +1,10 @@
 /** A package registry on this machine alone, with the packed release and its runtime dependencies in it. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
-import { RELEASE } from '../release/pack.mjs'
 import { readJson } from '../release/packages.mjs'
+import { publish } from '../release/publish.mjs'
 import { runtime, tool } from './cache.mjs'
 
 /** A port that is free now. */
@@ -75,21 +75,38 @@ export async function startRegistry(context) {
       `cache=${path.join(folder, 'npm-cache')}`,
     ]
     writeFileSync(userconfig, [...lines, 'audit=false', 'fund=false', 'update-notifier=false', ''].join('\n'))
-    const publish = file =>
-      context.run('npm', ['publish', '--userconfig', userconfig, '--ignore-scripts', file], { cwd: folder })
-    // The packages of the platforms come first: nobody can install a main package without them.
-    const tarballs = readdirSync(RELEASE).filter(name => name.endsWith('.tgz'))
-    const [natives, main] = [true, false].map(native =>
-      tarballs.filter(name => name.includes('-native-') === native),
-    )
-    for (const name of await packDependencies(context, folder)) await publish(path.join(folder, name))
-    for (const name of [...natives, ...main]) await publish(path.join(RELEASE, name))
-    return { url, userconfig, stop, published: tarballs.length }
+    for (const name of await packDependencies(context, folder)) {
+      const args = ['publish', '--userconfig', userconfig, '--ignore-scripts', path.join(folder, name)]
+      await context.run('npm', args, { cwd: folder })
+    }
+    const options = ['--userconfig', userconfig, '--loglevel=error']
+    const published = publish(context.packed, options)
+    if (published.length !== context.packed.length)
+      throw new Error(`only ${published.join(', ')} could be published`)
+    const again = publish(context.packed, options)
+    if (again.length > 0) throw new Error(`${again.join(', ')} would be published twice`)
+    await refusesOtherBytes(context, folder, options)
+    return { url, userconfig, stop }
   } catch (error) {
     stop()
     error.message += `\n${readFileSync(path.join(folder, 'log'), 'utf8')}`
     throw error
   }
+}
+
+/** A version that is published stays as it is. */
+async function refusesOtherBytes({ packed }, folder, options) {
+  const [main, ...natives] = packed
+  const file = path.join(folder, 'other.tgz')
+  writeFileSync(file, 'other bytes')
+  let refused = ''
+  try {
+    publish([{ ...main, file }, ...natives], options)
+  } catch (error) {
+    refused = error.message
+  }
+  if (!/is published with other bytes/.test(refused))
+    throw new Error('a package could be published with other bytes')
 }
 
 /** The runtime dependencies, from node_modules: the lockfile says what they are. */

@@ -150,15 +150,19 @@ describe('the gate', () => {
     ])
   })
 
-  it('refuses a tag of another version, and a version without a section in the changelog', () => {
+  it('refuses a tag of another version, a version without a section in the changelog, and no repository', () => {
     edit('package.json', text => text.replace(/"version": ".*"/, '"version": "9.8.7"'))
     const about = (tag: string) =>
-      reasonsAgainst({ root, names: [], tag }).filter(reason => /tag|CHANGELOG/.test(reason))
+      reasonsAgainst({ root, names: [], tag }).filter((reason: string) =>
+        /tag|CHANGELOG|repository/.test(reason),
+      )
     expect(about('v9.8.6')).toEqual([
+      'package.json names no repository: npm gives no provenance without',
       'the tag is v9.8.6, package.json has the version 9.8.7',
       'CHANGELOG.md has no section for 9.8.7',
     ])
     edit('CHANGELOG.md', text => `${text}\n## 9.8.7 – 2030-01-01\n\n### Added\n\n- Everything.\n`)
+    edit('package.json', text => text.replace('"license"', '"repository": "github:a/b",\n  "license"'))
     expect(about('v9.8.7')).toEqual([])
   })
 })
