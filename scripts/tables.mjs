@@ -2,9 +2,8 @@
  * Writes the tables of the documents, after `npm run build:ts`: `node scripts/tables.mjs`.
  *
  * Those of README.md come from the measured results of docs/results/: `reviews.json` is written by bench/reviews.mjs,
- * `platforms.json` by scripts/verify/arm64.sh. Those of docs/layers.md come from src/model/unsupported.ts, those of
- * docs/performance.md from `scaling.json`, which bench/scaling.mjs writes, and the models in src/cli/scaling/; that of the
- * platforms from `portability.json`, which scripts/verify/portability.mjs writes.
+ * `portability.json` by scripts/verify/portability.mjs. Those of docs/layers.md come from src/model/unsupported.ts, those of
+ * docs/performance.md from `scaling.json`, which bench/scaling.mjs writes, and the models in src/cli/scaling/.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
