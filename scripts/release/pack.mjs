@@ -51,7 +51,13 @@ export function pack({ names, release = RELEASE } = {}) {
     setRights(folder)
     const args = ['pack', '--json', '--ignore-scripts', '--offline', '--pack-destination', release]
     const [packed] = JSON.parse(
-      execFileSync('npm', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
+      execFileSync('npm', args, {
+        cwd: folder,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // There, npm is a script of the shell.
+        shell: process.platform === 'win32',
+      }),
     )
     const { name, version, size, unpackedSize, files } = packed
     return { name, version, file: path.join(release, packed.filename), size, unpackedSize, files }

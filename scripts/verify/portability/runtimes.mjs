@@ -9,8 +9,17 @@ export const quick = true
 
 const PLATFORM = 'linux-x64-gnu'
 const QUICK = ['node-26', 'bun']
-/** They are about the machine, the compiler or the documents, not about the runtime. */
-const EXCLUDED = ['bench', 'cli', 'docs', 'packed', 'types', 'examples.test.ts', 'release']
+/** They are about the machine, the compiler or the documents, or, the last one, have a stage of their own: workers. */
+const EXCLUDED = [
+  'bench',
+  'cli',
+  'docs',
+  'packed',
+  'types',
+  'release',
+  'examples.test.ts',
+  'native/lifecycle.test.ts',
+]
 
 export async function* rows(context) {
   const folder = await context.install(PLATFORM, path.join(context.work, 'runtimes'))
@@ -46,7 +55,7 @@ async function ownTests(context, program) {
   const excluded = EXCLUDED.map(name => `--exclude=test/${name}${name.endsWith('.ts') ? '' : '/**'}`)
   const env = { ...process.env, PATH: `${path.dirname(program)}${path.delimiter}${process.env.PATH}` }
   // A busy machine makes some of them too slow: they are tried again.
-  const limits = ['--testTimeout=600000', '--retry=1']
+  const limits = ['--testTimeout=600000', '--retry=2']
   const ended = await context
     .run(program, [vitest, 'run', '--reporter=json', `--outputFile=${report}`, ...limits, ...excluded], {
       env,
