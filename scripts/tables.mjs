@@ -65,6 +65,17 @@ function reviews() {
   ].join('\n')
 }
 
+const LEVELS = ['scalar', 'avx2', 'avx512', 'neon']
+
+/** `Node.js 20.19.0, 22.23.3; Bun 1.4.5` of runtimes as `Node.js 22.23.3`. */
+function versions(runtimes) {
+  const names = [...new Set(runtimes.map(runtime => runtime.split(' ')[0]))]
+  const numbers = name => runtimes.filter(runtime => runtime.startsWith(name)).map(text => text.split(' ')[1])
+  const sorted = name =>
+    [...new Set(numbers(name))].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+  return names.map(name => `${name} ${sorted(name).join(', ')}`).join('; ')
+}
+
 /** Where the packed packages were installed and run, from portability.json: a row a platform. */
 function platforms() {
   const { date, rows } = results('portability')
@@ -74,13 +85,13 @@ function platforms() {
     ...all.map(({ name, title }) => {
       const own = rows.filter(({ platform }) => platform === name)
       const trained = own.filter(({ weights }) => weights !== undefined)
-      const list = key => [...new Set(trained.map(row => row[key]).filter(Boolean))].join(', ')
+      const levels = LEVELS.filter(level => trained.some(row => row.level === level))
       const same = trained.every(({ result }) => result === 'same') ? 'the same weights' : '**other weights**'
       const linked = own.some(({ result }) => result === 'linked, not run') ? 'linked, not run' : 'not run'
       return [
         title,
-        list('level'),
-        list('runtime'),
+        levels.join(', '),
+        versions(trained.map(({ runtime }) => runtime).filter(Boolean)),
         trained.length === 0 ? linked : `${trained.length} trainings: ${same}`,
       ]
     }),
