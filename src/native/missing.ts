@@ -3,7 +3,7 @@ import { CellstateError, cut } from '../errors.js'
 import { BUILD, LEAST_NODE, REINSTALL } from '../install.js'
 
 /** Platforms that addon packages are meant for. */
-const PLATFORMS = [
+export const PLATFORMS = [
   'darwin-arm64',
   'darwin-x64',
   'linux-arm64-gnu',
