@@ -123,7 +123,7 @@ try {
     )
     for (let step = 0; step < STEPS; step++) {
       const { batch, classes } = batchOf(step)
-      const report = await model.trainStep(batch, { classes }, 'categoricalCrossentropy', optimizer, 1)
+      const report = await model.trainStep(batch, { classes }, 'categoricalCrossentropy', optimizer, 1, false)
       tokens += report.tokens
       loss = report.loss
     }
