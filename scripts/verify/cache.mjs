@@ -1,7 +1,16 @@
 /** What verification needs besides the development dependencies: fetched once into the cache, in pinned versions. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,11 +24,12 @@ export const CACHE = path.join(
   'cellstate-verify',
 )
 
-/** Names of the runtimes that {@link runtime} knows. */
-export const RUNTIME_NAMES = Object.keys(RUNTIMES)
+/** Names of the runtimes that {@link runtime} knows and that run on x64 Linux with glibc. */
+export const RUNTIME_NAMES = Object.keys(RUNTIMES).filter(name => RUNTIMES[name].platform === undefined)
 
 /**
- * The folder `name` of the cache, which `fill` fills unless it did with this `version`.
+ * The folder `name` of the cache, which `fill` fills unless it did with this `version`. It appears whole: several
+ * processes may want it at once.
  *
  * @param {string} name
  * @param {string} version what decides whether it must be filled anew.
@@ -29,17 +39,29 @@ export function once(name, version, fill) {
   const [folder, stamp] = [path.join(CACHE, name), path.join(CACHE, `${name}.stamp`)]
   if (existsSync(stamp) && readFileSync(stamp, 'utf8').trim() === version) return folder
   console.error(`verify: getting ${name}`)
-  rmSync(stamp, { force: true })
-  rmSync(folder, { recursive: true, force: true })
-  mkdirSync(folder, { recursive: true })
-  fill(folder)
+  const fresh = `${folder}.${process.pid}`
+  rmSync(fresh, { recursive: true, force: true })
+  mkdirSync(fresh, { recursive: true })
+  try {
+    fill(fresh)
+    rmSync(stamp, { force: true })
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(fresh, folder)
+  } catch (cause) {
+    const said = cause.stderr || cause.message
+    throw new Error(`${name} cannot be had: ${said.trim().split('\n').slice(-5).join('\n')}`, { cause })
+  } finally {
+    rmSync(fresh, { recursive: true, force: true })
+  }
   writeFileSync(stamp, `${version}\n`)
   return folder
 }
 
-const quietly = (program, args, cwd) =>
+/** What a program prints; what it says besides is in the error if it fails. */
+export const quietly = (program, args, cwd, env = process.env) =>
   execFileSync(program, args, {
     cwd,
+    env,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     maxBuffer: 2 ** 28,
