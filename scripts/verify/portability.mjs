@@ -79,7 +79,9 @@ async function install(name, folder) {
   mkdirSync(folder, { recursive: true })
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n')
   const tarballs = [tarball('cellstate'), tarball(nativeName(name))]
-  const system = [`--os=${os}`, `--cpu=${cpu}`, ...(libc ? [`--libc=${libc}`] : [])]
+  // npm compares what is named on its command line with this machine, whatever it is told, unless it is forced.
+  const force = os === process.platform && cpu === process.arch && libc === 'glibc' ? [] : ['--force']
+  const system = [`--os=${os}`, `--cpu=${cpu}`, ...(libc ? [`--libc=${libc}`] : []), ...force]
   await run(
     'npm',
     ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', ...system, ...tarballs],

@@ -1,0 +1,37 @@
+/** Windows on x64: Node.js for Windows under Wine. */
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
+import { runtime } from '../cache.mjs'
+import { build, wine } from '../toolchain.mjs'
+
+export const title = 'x64 Windows under Wine'
+
+const PLATFORM = 'win32-x64'
+/** Node.js writes nothing into a pipe of Wine. */
+const THROUGH_FILE = '"$0" "$@" >stdout.txt </dev/null; status=$?; cat stdout.txt; exit $status'
+
+export const prepare = () => build(PLATFORM)
+
+export async function* rows(context) {
+  const prefix = path.join(context.work, 'prefix')
+  mkdirSync(prefix)
+  const { program, env } = wine(prefix)
+  const folder = await context.install(PLATFORM, path.join(context.work, 'wine'))
+  const how = 'npm, Wine'
+  const run = (name, variables) =>
+    context.app({
+      folder,
+      program: 'sh',
+      args: ['-c', THROUGH_FILE, program, runtime(name)],
+      env: { ...env, ...variables },
+      save: true,
+    })
+  for (const name of ['node-20-windows', 'node-22-windows']) {
+    yield { platform: PLATFORM, how, ...(await run(name, {})) }
+  }
+  for (const level of ['avx2', 'scalar']) {
+    const fields = await run('node-22-windows', { CELLSTATE_SIMD: level, CELLSTATE_THREADS: '3' })
+    const right = fields.level === level && fields.threads === 3
+    yield { platform: PLATFORM, how, ...fields, ...(right ? {} : { result: 'failed' }) }
+  }
+}
