@@ -7,8 +7,9 @@ import { build, wine } from '../toolchain.mjs'
 export const title = 'x64 Windows under Wine'
 
 const PLATFORM = 'win32-x64'
-/** Node.js writes nothing into a pipe of Wine. */
-const THROUGH_FILE = '"$0" "$@" >stdout.txt </dev/null; status=$?; cat stdout.txt; exit $status'
+/** Node.js cannot write into a pipe of Wine. */
+const THROUGH_FILES =
+  '"$0" "$@" >stdout.txt 2>stderr.txt </dev/null; status=$?; cat stdout.txt; cat stderr.txt >&2; exit $status'
 
 export const prepare = () => build(PLATFORM)
 
@@ -22,7 +23,7 @@ export async function* rows(context) {
     context.app({
       folder,
       program: 'sh',
-      args: ['-c', THROUGH_FILE, program, runtime(name)],
+      args: ['-c', THROUGH_FILES, program, runtime(name)],
       env: { ...env, ...variables },
       save: true,
     })
