@@ -282,7 +282,6 @@ export function cross(platform) {
   if (platform.libc === 'musl') flags.push('-Clink-self-contained=no')
   if (platform.os === 'win32') env.LIBNODE_PATH = linkerFolder(platform)
   if (platform.os === 'darwin') {
-    env.SDKROOT = '/'
     env.MACOSX_DEPLOYMENT_TARGET = MACOS[platform.cpu]
     // zig does not know the list of exported symbols that rustc gives it, and rustc would strip with a tool of LLVM that
     // is not there.
