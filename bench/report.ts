@@ -6,8 +6,8 @@ import type { Failure, Result } from './measure'
 /** Everything that a run measured. */
 export interface Report {
   machine: Machine
-  /** What was typed; several times where workloads were measured one after the other. */
-  commands?: readonly string[]
+  /** What was typed to measure each workload. */
+  commands?: Readonly<Record<string, string>>
   date?: string
   results: readonly Result[]
   failures: readonly Failure[]
@@ -38,6 +38,14 @@ function groups<T extends Pick<Result, 'workload' | 'mode' | 'T' | 'N'>>(
   return all
 }
 
+/** The command for every workload of `measured`. */
+export function commandsOf(
+  command: string,
+  measured: readonly Pick<Result, 'workload' | 'mode' | 'T' | 'N'>[],
+): Record<string, string> {
+  return Object.fromEntries(measured.map(item => [headingOf(item), command]))
+}
+
 /** An earlier report with the workloads of a later one in place of its own. */
 export function merged(earlier: Report, later: Report): Report {
   const again = new Set([...later.results, ...later.failures].map(headingOf))
@@ -45,7 +53,7 @@ export function merged(earlier: Report, later: Report): Report {
     list.filter(item => !again.has(headingOf(item)))
   return {
     ...later,
-    commands: [...new Set([...(earlier.commands ?? []), ...(later.commands ?? [])])],
+    commands: { ...earlier.commands, ...later.commands },
     results: [...kept(earlier.results), ...later.results],
     failures: [...kept(earlier.failures), ...later.failures],
   }
@@ -73,7 +81,7 @@ export function table({ machine, commands, date, results, failures }: Report): s
         .join(', ')} GFLOP/s.`,
       `Versions: ${[...versions].map(([engine, version]) => `${engine} ${version}`).join(', ')}.`,
       '',
-      ...commands.map(command => `- \`${command}\``),
+      ...[...new Set(Object.values(commands))].map(command => `- \`${command}\``),
       '',
       'Times are medians; “times as long” is the median of the ratios to the first row, round by round, with quartiles.',
       'The share of the peak counts the products that the engine computes, padding included.',

@@ -10,7 +10,7 @@ import { native } from '../dist/native/load'
 import { contendersNamed, MANDATORY } from './engine'
 import { probeMachine } from './machine'
 import { type Failure, measure, type Result } from './measure'
-import { chart, losses, merged, type Report, table } from './report'
+import { chart, commandsOf, losses, merged, type Report, table } from './report'
 import { allWorkloads, titleOf, workloadsNamed } from './workloads'
 
 const list = (text: string): string[] => text.split(',').filter(name => name !== '')
@@ -62,7 +62,10 @@ async function main(): Promise<void> {
   }
   const report: Report = {
     machine,
-    commands: [`npm run bench -- ${process.argv.slice(2).join(' ')}`.trim()],
+    commands: commandsOf(`npm run bench -- ${process.argv.slice(2).join(' ')}`.trim(), [
+      ...results,
+      ...failures,
+    ]),
     date: new Date().toISOString().slice(0, 10),
     results,
     failures,

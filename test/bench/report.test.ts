@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Machine } from '../../bench/machine.js'
 import type { Result } from '../../bench/measure.js'
-import { chart, comparison, losses, merged, table } from '../../bench/report.js'
+import { chart, commandsOf, comparison, losses, merged, table } from '../../bench/report.js'
 
 const machine: Machine = {
   cpu: 'A <fast> one',
@@ -54,11 +54,12 @@ describe('the report of a benchmark', () => {
   it('is a table with ratios and spread', () => {
     const text = table({
       machine,
-      commands: ['npm run bench --'],
+      commands: commandsOf('npm run bench --', [own, other]),
       date: '2026-11-25',
       results: [own, other],
       failures: [{ ...failure, reason: 'not installed' }],
     })
+    expect(text.match(/- `npm run bench --`/g)).toHaveLength(1)
     expect(text).toContain('### reviews train, T=128, N=32')
     expect(text).toContain('| cellstate, avx2, f32 | 40.0 ms | 39.0–42.0 | 102k | 1 | 50 % | 10.0 MB |')
     expect(text).toContain('| pytorch, f32 | 60.0 ms | 58.0–64.0 | 68.3k | **1.50** (1.45–1.60) | 50 % |  |')
@@ -72,9 +73,19 @@ describe('the report of a benchmark', () => {
       { ...own, T: 32 },
       { ...own, milliseconds: 1 },
     ]
-    const earlier = { machine, commands: ['a'], results: [first, own, other], failures: [] }
-    const later = { machine, commands: ['b'], results: [second], failures: [{ ...failure, reason: 'gone' }] }
-    expect(merged(earlier, later)).toEqual({ ...later, commands: ['a', 'b'], results: [first, second] })
+    const commands = commandsOf('a', [first, own])
+    const earlier = { machine, commands, results: [first, own, other], failures: [] }
+    const later = {
+      machine,
+      commands: commandsOf('b', [second]),
+      results: [second],
+      failures: [{ ...failure, reason: 'gone' }],
+    }
+    expect(merged(earlier, later)).toEqual({
+      ...later,
+      commands: { 'reviews train, T=32, N=32': 'a', 'reviews train, T=128, N=32': 'b' },
+      results: [first, second],
+    })
   })
 
   it('shows the losses side by side', () => {
