@@ -308,7 +308,9 @@ impl<const COUPLED: bool, const PLAIN: bool> Epilogue for ForwardCell<'_, '_, CO
                 Block::new(layout, pass.gates.at(place.position * layout.columns()), unit).fetch();
             }
             prefetch(pass.c.at(place.is * padded(layout.units) + unit));
-            prefetch(pass.h.at(place.is * padded(pass.cell.outputs) + unit));
+            if PLAIN || pass.projection.is_none() {
+                prefetch(pass.h.at(place.is * padded(pass.cell.outputs) + unit));
+            }
         }
     }
 }
