@@ -60,13 +60,16 @@ export function nativeMissing(search: Search): CellstateError {
       cause: broken?.cause,
     })
   if (unfit !== undefined) {
-    const message = `the native addon ${cut(unfit.place, 60)} does not belong to cellstate ${version}`
+    const addon = `the native addon ${cut(unfit.place, 60)}`
     return 'version' in unfit
-      ? error(message, `version ${unfit.version}`, 'one of the two was installed without the other', [
-          REINSTALL,
-        ])
+      ? error(
+          `${addon} is of version ${unfit.version}, cellstate of ${version}`,
+          `version ${unfit.version}`,
+          'one of the two was installed without the other',
+          [REINSTALL],
+        )
       : error(
-          message,
+          `${addon} does not belong to cellstate ${version}`,
           `a file of ${unfit.bytes} bytes instead of ${unfit.expected}`,
           'the file is not complete, or was replaced',
           [REINSTALL],

@@ -207,7 +207,7 @@ describe('cellstate doctor finds', () => {
     const place = install()
     const manifest = join(place.addon, 'package.json')
     writeFileSync(manifest, readFileSync(manifest, 'utf8').replace(VERSION, '0.0.7'))
-    expectFault(await doctor(place), 'addon', /of version 0\.0\.7, the package of/, /npm ci/)
+    expectFault(await doctor(place), 'addon', /is of version 0\.0\.7, cellstate of/, /npm ci/)
   })
 
   it('an addon without what the package calls', async () => {

@@ -171,7 +171,7 @@ function causes({ npm, userconfig, context }) {
         const manifest = JSON.parse(readFileSync(file, 'utf8'))
         writeFileSync(file, JSON.stringify({ ...manifest, version: '0.0.9' }))
       },
-      says: ['version 0.0.9', 'does not belong to cellstate', REINSTALL],
+      says: ['is of version 0.0.9, cellstate of', REINSTALL],
       mend: reinstall,
     },
   ]

@@ -176,10 +176,6 @@ function checkAddon(selfTest: SelfTest, addon: Diagnosis['addon']): Check {
     const text = `loading it ends the process (${end})${file === '' ? '' : `; ${file}`}`
     return { name, status: 'fault', text, fix: RENEW }
   }
-  if (addon !== null && addon.version !== null && addon.version !== VERSION) {
-    const text = `it is of version ${addon.version}, the package of ${VERSION}; ${file}`
-    return { name, status: 'fault', text, fix: RENEW }
-  }
   return { name, status: 'ok', text: file }
 }
 
