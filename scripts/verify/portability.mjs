@@ -15,16 +15,17 @@
  * A row is `{ platform, runtime, how, tests, level, threads, weights, result, note }`; fields that do not apply are left
  * out. `result` is 'same', 'passed', 'linked, not run', 'different' or 'failed'.
  *
- * The context is `{ root, cache, work, quick, expected, packed, measured, addon, tarball, run, say, install, app }`.
+ * The context is `{ root, work, quick, expected, packed, measured, addon, tarball, run, say, install, app }`.
  */
 import { execFile } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, homedir } from 'node:os'
+import { cpus } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { pack, tarball } from '../release/pack.mjs'
 import { addonFile, nativeName, platforms, ROOT, readJson } from '../release/packages.mjs'
+import { CACHE } from './cache.mjs'
 import { compare, isBad, kilobytes, tableOf } from './report.mjs'
 
 const STAGES = path.join(path.dirname(fileURLToPath(import.meta.url)), 'portability')
@@ -96,27 +97,40 @@ async function install(name, folder) {
 /**
  * Runs app.cjs of a folder.
  *
- * @param {{ folder: string, program?: string, args?: string[], env?: Record<string, string>, save?: boolean }} options
- *   `args` stand before `app.cjs`; `save`: whether the model is saved into the folder too.
+ * @param {{ folder: string, program?: string, args?: string[], env?: Record<string, string>, save?: boolean,
+ *   level?: string, threads?: number }} options `args` stand before `app.cjs`; `save`: whether the model is saved into the
+ *   folder too; `level` and `threads`: what must have computed.
  * @returns {Promise<object>} fields of a row: `runtime`, `level`, `threads`, `weights`, `result`.
  */
-async function app({ folder, program = process.execPath, args = [], env = {}, save = false }) {
+async function app({
+  folder,
+  program = process.execPath,
+  args = [],
+  env = {},
+  save = false,
+  level,
+  threads,
+}) {
   const { stdout } = await run(program, [...args, 'app.cjs', ...(save ? ['.'] : [])], {
     cwd: folder,
     env: { ...process.env, ...env },
   })
-  return compare(JSON.parse(stdout.trim().split('\n').at(-1)), context.expected)
+  const fields = compare(JSON.parse(stdout.trim().split('\n').at(-1)), context.expected)
+  const wrong = Object.entries({ level, threads }).filter(
+    ([key, value]) => value !== undefined && fields[key] !== value,
+  )
+  if (wrong.length === 0) return fields
+  const note = wrong.map(([key, value]) => `${key} ${value} expected`).join(', ')
+  return { ...fields, result: 'failed', note }
 }
 
-const cache = path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'cellstate-verify')
-mkdirSync(cache, { recursive: true })
-const work = mkdtempSync(path.join(cache, 'run.'))
+mkdirSync(CACHE, { recursive: true })
+const work = mkdtempSync(path.join(CACHE, 'run.'))
 process.on('exit', () => rmSync(work, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130))
 
 const context = {
   root: ROOT,
-  cache,
   /** An empty folder that is removed at the end. */
   work,
   quick: options.quick,

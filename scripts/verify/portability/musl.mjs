@@ -5,10 +5,7 @@ import { build, muslLoader, muslNode, qemu } from '../toolchain.mjs'
 
 export const title = 'musl'
 
-export const prepare = async () => {
-  await build('linux-x64-musl')
-  await build('linux-arm64-musl')
-}
+export const prepare = () => ['linux-x64-musl', 'linux-arm64-musl'].forEach(build)
 
 export async function* rows(context) {
   for (const cpu of ['x64', 'arm64']) {

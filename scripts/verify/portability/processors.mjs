@@ -12,13 +12,10 @@ export async function* rows(context) {
   const folder = await context.install(PLATFORM, path.join(context.work, 'processors'))
   for (const [model, level] of Object.entries(MODELS)) {
     const [program, ...args] = qemu('x64', model)
-    const fields = await context.app({ folder, program, args: [...args, process.execPath] })
-    const right = fields.level === level
     yield {
       platform: PLATFORM,
       how: `npm, ${path.basename(program, '-static')} -cpu ${model}`,
-      ...fields,
-      ...(right ? {} : { result: 'failed', note: `it should run at ${level}` }),
+      ...(await context.app({ folder, program, args: [...args, process.execPath], level })),
     }
   }
 }
