@@ -1,7 +1,7 @@
 /**
  * Builds the addon for 64-bit ARM Linux, runs the Rust tests and a training under an emulator, and compares the trained
- * weights with those of this machine bit by bit. Writes docs/verify/arm64.md, and docs/results/platforms.json for the
- * README's table. With --no-tests, only the training is compared. Exits with 1 if a hash differs or a test fails.
+ * weights with those of this machine bit by bit. Writes docs/verify/arm64.md. With --no-tests, only the training is compared.
+ * Exits with 1 if a hash differs or a test fails.
  *
  * Needs what scripts/verify/toolchain.mjs needs, and the addon of this machine: npm run build:native.
  */
@@ -11,7 +11,7 @@ import path from 'node:path'
 import { argv } from 'node:process'
 import { addonFile, platforms, ROOT } from '../release/packages.mjs'
 import { runtime } from './cache.mjs'
-import { build, cross, qemu } from './toolchain.mjs'
+import { build, cargoVariable, cross, qemu } from './toolchain.mjs'
 
 const PLATFORM = 'linux-arm64-gnu'
 const EMULATED = 'arm64 (qemu)'
@@ -42,7 +42,6 @@ function rustTest([name, args]) {
   say(`testing ${name}`)
   const platform = platforms().find(({ name }) => name === PLATFORM)
   const { cargo, target, env } = cross(platform)
-  const runner = `CARGO_TARGET_${target.toUpperCase().replaceAll('-', '_')}_RUNNER`
   const options = {
     cwd: ROOT,
     encoding: 'utf8',
@@ -51,7 +50,7 @@ function rustTest([name, args]) {
       ...process.env,
       ...env,
       CELLSTATE_CASES: CASES,
-      [runner]: ['timeout', LIMIT, ...emulator].join(' '),
+      [cargoVariable(target, 'RUNNER')]: ['timeout', LIMIT, ...emulator].join(' '),
     },
   }
   const command = ['test', '--quiet', '--locked', '--target', target]
@@ -155,11 +154,6 @@ const tests = argv.includes('--no-tests')
   : TESTS.map(rustTest)
 const runs = judged(trainings())
 
-const withoutTime = ({ seconds: _, ...rest }) => rest
-writeFileSync(
-  path.join(ROOT, 'docs/results/platforms.json'),
-  `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), runs: runs.map(withoutTime), tests: tests.map(withoutTime) }, null, 2)}\n`,
-)
 const [version] = execFileSync(emulator[0], ['--version'], { encoding: 'utf8' }).match(
   /qemu-aarch64 version [\d.]+/,
 )

@@ -248,12 +248,13 @@ function linkerFolder(platform) {
   })
 }
 
+/** The environment variable that tells cargo something for a target. */
+export const cargoVariable = (target, name) =>
+  `CARGO_TARGET_${target.toUpperCase().replaceAll('-', '_')}_${name}`
+
 /** Environment in which cargo links for a platform with zig. */
 export const linkerEnvironment = (platform, target = platform.target) => ({
-  [`CARGO_TARGET_${target.toUpperCase().replaceAll('-', '_')}_LINKER`]: path.join(
-    linkerFolder(platform),
-    'cc',
-  ),
+  [cargoVariable(target, 'LINKER')]: path.join(linkerFolder(platform), 'cc'),
   ...ZIG_FOLDERS,
 })
 
