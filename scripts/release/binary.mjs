@@ -37,6 +37,9 @@ export function describeBinary(file) {
   }
 }
 
+/** The text that lies at `start` and ends with a zero. */
+export const textAt = (bytes, start) => bytes.toString('latin1', start, bytes.indexOf(0, start))
+
 function describe(bytes) {
   const format = formatOf(bytes)
   const machine = {
@@ -76,10 +79,7 @@ function elfLibraries(bytes) {
     ]
     return { type, offset, size: bytesLong, link, info }
   })
-  const text = (section, index) => {
-    const start = sections[section.link].offset + index
-    return bytes.toString('latin1', start, bytes.indexOf(0, start))
-  }
+  const text = (section, index) => textAt(bytes, sections[section.link].offset + index)
   const needed = sections
     .filter(({ type }) => type === SHT_DYNAMIC)
     .flatMap(section =>

@@ -8,13 +8,13 @@
  * In a workflow, npm proves with provenance where the packages come from.
  */
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { reasonsAgainst } from './gate.mjs'
 import { pack } from './pack.mjs'
 import { isMain, platforms, ROOT } from './packages.mjs'
+import { integrityOf } from './record.mjs'
 import { writeBillOfMaterials } from './sbom.mjs'
 
 /**
@@ -29,8 +29,8 @@ import { writeBillOfMaterials } from './sbom.mjs'
 export function publish([main, ...natives], options = [], publishing = []) {
   return [...natives, main]
     .filter(({ name, version, file }) => {
-      const published = integrityOf(`${name}@${version}`, options)
-      const own = `sha512-${createHash('sha512').update(readFileSync(file)).digest('base64')}`
+      const published = publishedIntegrity(`${name}@${version}`, options)
+      const own = integrityOf(readFileSync(file))
       if (published !== undefined && published !== own) {
         throw new Error(`${name}@${version} is published with other bytes`)
       }
@@ -49,7 +49,7 @@ export function publish([main, ...natives], options = [], publishing = []) {
 }
 
 /** Hash of what the registry has under this name and version; `undefined` if it has nothing. */
-function integrityOf(spec, options) {
+function publishedIntegrity(spec, options) {
   try {
     const text = execFileSync('npm', ['view', spec, 'dist.integrity', '--json', ...options], {
       encoding: 'utf8',

@@ -17,6 +17,9 @@ export const recordFile = (name, root = ROOT) => path.join(root, 'npm', name, 'b
 
 export const sha256 = data => createHash('sha256').update(data).digest('hex')
 
+/** Hash as registries and lockfiles have it. */
+export const integrityOf = data => `sha512-${createHash('sha512').update(data).digest('base64')}`
+
 /** Hash of everything that an addon is built from: names and contents. */
 export function sourcesHash(root = ROOT) {
   const inCrates = readdirSync(path.join(root, 'crates'), { recursive: true, withFileTypes: true })

@@ -14,6 +14,7 @@ import {
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { integrityOf } from '../release/record.mjs'
 
 const HERE = path.dirname(fileURLToPath(import.meta.url))
 const RUNTIMES = JSON.parse(readFileSync(path.join(HERE, 'runtimes.json'), 'utf8'))
@@ -92,7 +93,7 @@ export function runtime(name) {
   const folder = once(name, spec, empty => {
     const args = ['pack', spec, '--json', '--ignore-scripts', '--prefer-offline']
     const file = path.join(empty, JSON.parse(quietly('npm', args, empty))[0].filename)
-    const got = `sha512-${createHash('sha512').update(readFileSync(file)).digest('base64')}`
+    const got = integrityOf(readFileSync(file))
     if (got !== integrity) throw new Error(`${spec} has the hash ${got}, expected ${integrity}`)
     quietly('tar', ['-xzf', file, '--strip-components=1', `package/${program}`], empty)
     rmSync(file)

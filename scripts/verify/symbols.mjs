@@ -1,5 +1,6 @@
 /** Reads what a library for macOS or Windows exports and what it needs, from the file itself; no other program is needed. */
 import { readFileSync } from 'node:fs'
+import { textAt } from '../release/binary.mjs'
 
 /** What Node.js looks for in an addon. */
 const ENTRY = 'napi_register_module_v1'
@@ -42,8 +43,6 @@ export function symbolsOf(file, os) {
   const bytes = readFileSync(file)
   return os === 'darwin' ? machO(bytes) : pe(bytes)
 }
-
-const textAt = (bytes, start) => bytes.toString('latin1', start, bytes.indexOf(0, start))
 
 const LC_SYMTAB = 0x2
 const LC_LOAD_DYLIB = 0xc
