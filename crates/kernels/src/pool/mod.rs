@@ -10,7 +10,9 @@
 //! 2. A worker is called by a pointer in a slot of its own, on which it spins for a moment before it sleeps: a training
 //!    step opens regions microseconds apart. It does not spin where a thread that computes needs the core.
 //! 3. [`parallel`] does not wait for a worker that comes too late: it takes the pointer back.
-//! 4. A panic is carried to the caller, after all threads left the region.
+//! 4. Work that is over before a thread wakes up goes to threads that still spin ([`together_at_once`]), as the steps of a
+//!    stream do; a single one wakes nobody.
+//! 5. A panic is carried to the caller, after all threads left the region.
 
 mod barrier;
 mod permits;
@@ -22,7 +24,7 @@ use permits::{Pool, HELD, POOL};
 use std::any::Any;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -51,13 +53,26 @@ pub fn parallel(parts: usize, body: &(dyn Fn(usize) + Sync)) {
 /// # Panics
 /// With the panic of a part, after no thread is inside any more. The other parts leave at their next barrier.
 pub fn together(parts: usize, body: &(dyn Fn(usize, usize, &Barrier) + Sync)) {
-    POOL.together(parts, body);
+    POOL.together(parts, Workers::Any, body);
+}
+
+/// As [`together`], for work that is over before a thread wakes up: only on threads that still spin. Calls that follow one
+/// another within a moment keep them spinning.
+pub fn together_at_once(parts: usize, body: &(dyn Fn(usize, usize, &Barrier) + Sync)) {
+    POOL.together(parts, Workers::Spinning, body);
+}
+
+/// Which workers are called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Workers {
+    Any,
+    Spinning,
 }
 
 impl Pool {
     fn parallel(&'static self, parts: usize, body: &(dyn Fn(usize) + Sync)) {
         give_way();
-        let crew = if parts > 1 { self.call(parts - 1) } else { Crew::none(self) };
+        let crew = if parts > 1 { self.call(parts - 1, Workers::Any) } else { Crew::none(self) };
         if crew.workers.is_empty() {
             return (0..parts).for_each(body);
         }
@@ -72,13 +87,13 @@ impl Pool {
         crew.run(true, &take_parts);
     }
 
-    fn together(&'static self, parts: usize, body: &(dyn Fn(usize, usize, &Barrier) + Sync)) {
+    fn together(&'static self, parts: usize, workers: Workers, body: &(dyn Fn(usize, usize, &Barrier) + Sync)) {
         if parts == 0 {
             return;
         }
         give_way();
         let begin = Instant::now();
-        let crew = if parts > 1 && !self.is_apart(begin) { self.call(parts - 1) } else { Crew::none(self) };
+        let crew = if parts > 1 && !self.is_apart(begin) { self.call(parts - 1, workers) } else { Crew::none(self) };
         let granted = crew.workers.len() + 1;
         let barrier = Barrier::new(self, granted);
         crew.run(false, &|part| {
@@ -87,6 +102,9 @@ impl Pool {
         });
         if granted > 1 && barrier.was_slow() {
             self.stay_apart(begin);
+        }
+        if granted < parts && workers == Workers::Spinning {
+            self.rouse_if_frequent(begin, parts - 1);
         }
     }
 }
@@ -120,6 +138,8 @@ struct Worker {
     /// The region that calls; the worker takes it out.
     region: AtomicPtr<Region<'static>>,
     seat: AtomicUsize,
+    /// Whether it will see a call at once.
+    spins: AtomicBool,
     thread: OnceLock<Thread>,
 }
 
@@ -129,6 +149,7 @@ impl Worker {
         let worker: &'static Worker = Box::leak(Box::new(Worker {
             region: AtomicPtr::new(null_mut()),
             seat: AtomicUsize::new(0),
+            spins: AtomicBool::new(false),
             thread: OnceLock::new(),
         }));
         let builder = std::thread::Builder::new().name(format!("cellstate-{number}"));
@@ -137,19 +158,29 @@ impl Worker {
         Some(worker)
     }
 
+    fn spins(&self) -> bool {
+        self.spins.load(Ordering::Relaxed)
+    }
+
     fn wake(&self) {
         self.thread.get().expect("set before the worker is known").unpark();
     }
 
+    /// The region that calls within a moment, or null.
+    fn spin(&self, pool: &Pool) -> *mut Region<'static> {
+        self.spins.store(true, Ordering::Relaxed);
+        pool.spin_idle(|| !self.region.load(Ordering::Relaxed).is_null());
+        self.spins.store(false, Ordering::Relaxed);
+        self.region.swap(null_mut(), Ordering::Acquire)
+    }
+
     fn serve(&self, pool: &Pool) {
         loop {
-            pool.spin_idle(|| !self.region.load(Ordering::Relaxed).is_null());
-            let mut region = self.region.swap(null_mut(), Ordering::Acquire);
+            let mut region = self.spin(pool);
             while region.is_null() {
                 std::thread::park();
                 // Called, or roused to be called soon.
-                pool.spin_idle(|| !self.region.load(Ordering::Relaxed).is_null());
-                region = self.region.swap(null_mut(), Ordering::Acquire);
+                region = self.spin(pool);
             }
             // SAFETY: the pointer was in the slot, so the caller counts this worker among those inside and waits for it.
             let region = unsafe { &*region };

@@ -1,6 +1,6 @@
 //! Permits: how many threads compute at once, and whose turn it is.
 
-use super::{lock, spin, Crew, Worker, MAX_THREADS};
+use super::{lock, spin, Crew, Worker, Workers, LONGEST_SPIN, MAX_THREADS};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,6 +37,8 @@ pub(super) struct Pool {
     cores: OnceLock<usize>,
     /// Until when no threads are to meet at a barrier.
     apart: Mutex<Option<Instant>>,
+    /// When work too short to wake a worker for last ran without one.
+    short: Mutex<Option<Instant>>,
 }
 
 struct State {
@@ -129,6 +131,7 @@ impl Pool {
             waiting: AtomicUsize::new(0),
             cores: OnceLock::new(),
             apart: Mutex::new(None),
+            short: Mutex::new(None),
         }
     }
 
@@ -172,15 +175,16 @@ impl Pool {
         self.admit_waiting(state);
     }
 
-    /// As many workers as can be had at once, at most `most`, with a permit each.
-    pub(super) fn call(&'static self, most: usize) -> Crew {
+    /// As many of these workers as can be had at once, at most `most`, with a permit each.
+    pub(super) fn call(&'static self, most: usize, workers: Workers) -> Crew {
         let mut state = lock(&self.state);
         let free = if state.waiting.is_empty() { state.budget.saturating_sub(state.in_use) } else { 0 };
-        let wanted = most.min(free);
-        while state.idle.len() < wanted {
-            let Some(worker) = Worker::start(self, state.workers + 1) else { break };
-            state.workers += 1;
-            state.idle.push(worker);
+        let mut wanted = most.min(free);
+        match workers {
+            Workers::Any => self.start(&mut state, wanted),
+            Workers::Spinning => {
+                wanted = state.idle.iter().rev().take(wanted).take_while(|worker| worker.spins()).count();
+            }
         }
         let kept = state.idle.len().saturating_sub(wanted);
         // The last to come back are the first to be called: they may still spin.
@@ -195,6 +199,29 @@ impl Pool {
         state.in_use -= workers.len();
         state.idle.append(workers);
         self.admit_waiting(state);
+    }
+
+    /// Starts threads until so many workers are idle, or there can be no more.
+    fn start(&'static self, state: &mut State, wanted: usize) {
+        while state.idle.len() < wanted {
+            let Some(worker) = Worker::start(self, state.workers + 1) else { break };
+            state.workers += 1;
+            state.idle.push(worker);
+        }
+    }
+
+    /// Wakes workers, `wanted` of them if there can be so many, where the last call of this was a moment ago: another will
+    /// come.
+    pub(super) fn rouse_if_frequent(&'static self, now: Instant, wanted: usize) {
+        let last = lock(&self.short).replace(now);
+        if last.is_none_or(|last| now - last >= LONGEST_SPIN) {
+            return;
+        }
+        let mut state = lock(&self.state);
+        let free = state.budget.saturating_sub(state.in_use);
+        self.start(&mut state, wanted.min(free));
+        drop(state);
+        self.rouse();
     }
 
     fn rouse(&self) {

@@ -74,7 +74,7 @@ fn no_more_threads_compute_than_there_are_permits() {
                     if round % 2 == 0 {
                         pool.parallel(4, &|_| count());
                     } else {
-                        pool.together(2, &|_, _, _| count());
+                        pool.together(2, Workers::Any, &|_, _, _| count());
                     }
                     give_way();
                 }
@@ -90,13 +90,13 @@ fn a_lone_region_has_all_permits_and_two_share_them() {
     let pool = pool(3);
     let granted = || {
         let most = AtomicUsize::new(0);
-        pool.together(8, &|_, granted, _| most.store(granted, Ordering::Relaxed));
+        pool.together(8, Workers::Any, &|_, granted, _| most.store(granted, Ordering::Relaxed));
         most.into_inner()
     };
     let (send, receive) = mpsc::channel();
     job(pool, move || {
         send.send(granted()).unwrap();
-        pool.together(2, &|part, _, _| {
+        pool.together(2, Workers::Any, &|part, _, _| {
             if part == 0 {
                 send.send(granted()).unwrap();
             }
@@ -122,7 +122,7 @@ fn jobs_have_their_turn_in_the_order_in_which_they_came() {
         .collect();
     drop(send);
     // Those who wait come before more threads for those who have a permit.
-    assert!(pool.call(1).workers.is_empty());
+    assert!(pool.call(1, Workers::Any).workers.is_empty());
     open.send(()).unwrap();
     first.recv().unwrap();
     jobs.iter().for_each(|job| job.recv().unwrap());
@@ -168,7 +168,7 @@ fn threads_meet_at_a_barrier_from_many_callers_at_once() {
             for _ in 0..callers {
                 scope.spawn(|| {
                     let values: Vec<AtomicUsize> = (0..parts).map(|_| AtomicUsize::new(0)).collect();
-                    pool.together(parts, &|part, granted, barrier| {
+                    pool.together(parts, Workers::Any, &|part, granted, barrier| {
                         assert!((1..=parts).contains(&granted));
                         for round in 0..rounds {
                             values[part].store(round, Ordering::Relaxed);
@@ -186,12 +186,36 @@ fn threads_meet_at_a_barrier_from_many_callers_at_once() {
 }
 
 #[test]
+fn short_work_goes_to_threads_that_spin_and_calls_that_follow_make_them_spin() {
+    let pool = pool(2);
+    let granted = |pool: &'static Pool| {
+        let (most, parts) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        pool.together(2, Workers::Spinning, &|_, granted, barrier| {
+            most.store(granted, Ordering::Relaxed);
+            parts.fetch_add(1, Ordering::Relaxed);
+            barrier.wait();
+            assert_eq!(parts.load(Ordering::Relaxed), granted);
+        });
+        most.into_inner()
+    };
+    assert_eq!(granted(pool), 1, "no thread has begun");
+    if pool.cores() > 1 {
+        let begin = Instant::now();
+        while granted(pool) < 2 {
+            assert!(begin.elapsed() < Duration::from_secs(60), "no thread spins");
+        }
+    }
+    let lone = self::pool(1);
+    assert!((0..1000).all(|_| granted(lone) == 1));
+}
+
+#[test]
 fn a_panic_sends_the_others_away_from_the_barrier() {
     let pool = pool(3);
     for culprit in [0, 1, 2] {
         for _ in 0..30 {
             let outcome = catch_unwind(|| {
-                pool.together(3, &|part, granted, barrier| {
+                pool.together(3, Workers::Any, &|part, granted, barrier| {
                     assert_eq!(granted, 3);
                     barrier.wait();
                     assert!(part != culprit, "the culprit");
@@ -204,7 +228,7 @@ fn a_panic_sends_the_others_away_from_the_barrier() {
         }
     }
     let met = AtomicUsize::new(0);
-    pool.together(3, &|_, _, barrier| {
+    pool.together(3, Workers::Any, &|_, _, barrier| {
         met.fetch_add(1, Ordering::Relaxed);
         barrier.wait();
         assert_eq!(met.load(Ordering::Relaxed), 3);
@@ -220,7 +244,7 @@ fn latency_of_regions_and_barriers() {
         let pool = pool(threads);
         let barriers = (0..5).map(|_| {
             let begin = Instant::now();
-            pool.together(threads, &|_, _, barrier| (0..ROUNDS).for_each(|_| barrier.wait()));
+            pool.together(threads, Workers::Any, &|_, _, barrier| (0..ROUNDS).for_each(|_| barrier.wait()));
             begin.elapsed().as_nanos() / u128::from(ROUNDS)
         });
         let barrier = barriers.min().unwrap();

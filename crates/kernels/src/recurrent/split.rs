@@ -71,16 +71,26 @@ pub(super) fn run<C: Steps>(context: &Context, packed: &Packed, weights: &Panels
     let (rows, size) = (packed.sequences().max(1), weights.k() * weights.columns());
     let work = packed.tokens() * size;
     let cores = if cfg!(test) { usize::MAX } else { pool::cores() };
-    let most = (size / SMALLEST_STEP).min(weights.columns() / BLOCK).min(cores);
-    let units = if steps.splits_units() { context.parts(most.max(1), work) } else { 1 };
+    let most = (size / SMALLEST_STEP).min(weights.columns() / BLOCK).min(cores).min(context.threads()).max(1);
+    let waking = context.parts(most, work);
+    let units = match waking {
+        _ if !steps.splits_units() => 1,
+        1 => most,
+        waking => waking,
+    };
     // The longest that a thread is busy at a step, in weights times rows.
     let by_rows = rows.div_ceil(context.threads()).max(ROWS_AS_FAST_AS_ONE) * units;
     let by_units = rows.max(ROWS_AS_FAST_AS_ONE);
     if 5 * by_units < 4 * by_rows {
-        pool::together(units, &|index, parts, barrier| {
+        let part = |index: usize, parts: usize, barrier: &Barrier| {
             let share = Share { rows: (0, 1), units: (index, parts) };
             context.level().run(Loop { packed, steps, share, barrier: Some(barrier), backward })
-        });
+        };
+        if waking > 1 {
+            pool::together(units, &part);
+        } else {
+            pool::together_at_once(units, &part);
+        }
     } else {
         let parts = context.parts(rows, work);
         pool::parallel(parts, &|index| {
