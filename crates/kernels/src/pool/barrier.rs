@@ -106,6 +106,11 @@ impl Barrier {
         }
     }
 
+    /// How many threads wait for one another.
+    pub(super) fn parties(&self) -> usize {
+        self.state.parties
+    }
+
     /// Whether threads often slept here although each could have a core: something else has it.
     pub(super) fn was_slow(&self) -> bool {
         let State { spins, sleeps, generation, .. } = &self.state;

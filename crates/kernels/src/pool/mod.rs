@@ -20,7 +20,7 @@ mod permits;
 pub use barrier::Barrier;
 pub use permits::{admit, cores, give_way, linger, most_at_once, raise, rouse, Permit};
 
-use permits::{Pool, HELD, POOL};
+use permits::{Pool, APART, APART_AFTER_LATE, HELD, POOL};
 use std::any::Any;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::ptr::null_mut;
@@ -34,6 +34,8 @@ pub const MAX_THREADS: usize = 256;
 
 /// How long a thread spins before it sleeps: about what waking it takes.
 const LONGEST_SPIN: Duration = Duration::from_micros(50);
+/// How long a thread that spins takes to see a call, if it is not held up. Tests run on busy machines.
+const MOMENT: Duration = Duration::from_micros(if cfg!(test) { 20_000 } else { 2 });
 /// Turns of spinning between two looks at the clock, less than 2 µs.
 const TURNS: u32 = 32;
 
@@ -77,14 +79,14 @@ impl Pool {
             return (0..parts).for_each(body);
         }
         let next = AtomicUsize::new(0);
-        let take_parts = |_| loop {
+        let take_parts = |_, _| loop {
             let part = next.fetch_add(1, Ordering::Relaxed);
             if part >= parts {
                 return;
             }
             body(part);
         };
-        crew.run(true, &take_parts);
+        crew.run(Late::AfterCaller, &take_parts);
     }
 
     fn together(&'static self, parts: usize, workers: Workers, body: &(dyn Fn(usize, usize, &Barrier) + Sync)) {
@@ -93,18 +95,27 @@ impl Pool {
         }
         give_way();
         let begin = Instant::now();
-        let crew = if parts > 1 && !self.is_apart(begin) { self.call(parts - 1, workers) } else { Crew::none(self) };
-        let granted = crew.workers.len() + 1;
-        let barrier = Barrier::new(self, granted);
-        crew.run(false, &|part| {
+        let apart = parts == 1 || self.is_apart(begin);
+        let crew = if apart { Crew::none(self) } else { self.call(parts - 1, workers) };
+        let called = crew.workers.len();
+        let late = if workers == Workers::Spinning { Late::AfterMoment } else { Late::Never };
+        let barrier = OnceLock::new();
+        crew.run(late, &|part, granted| {
+            let barrier = barrier.get_or_init(|| Barrier::new(self, granted));
             let _poison = barrier.poison_on_panic();
-            body(part, granted, &barrier);
+            body(part, granted, barrier);
         });
-        if granted > 1 && barrier.was_slow() {
-            self.stay_apart(begin);
-        }
-        if granted < parts && workers == Workers::Spinning {
-            self.rouse_if_frequent(begin, parts - 1);
+        let barrier = barrier.get().expect("part 0 ran");
+        if barrier.was_slow() {
+            self.stay_apart((Instant::now() - begin) * APART);
+        } else if barrier.parties() <= called {
+            self.stay_apart(APART_AFTER_LATE);
+        } else if workers == Workers::Spinning && !apart {
+            if called + 1 < parts {
+                self.rouse_if_frequent(begin, parts - 1);
+            } else {
+                self.was_quick();
+            }
         }
     }
 }
@@ -112,18 +123,44 @@ impl Pool {
 /// What threads leave with when another part panicked.
 struct Poisoned;
 
+/// When a worker that was called and has not come is left out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Late {
+    Never,
+    /// After [`MOMENT`].
+    AfterMoment,
+    /// When the caller is done with its own part.
+    AfterCaller,
+}
+
 /// A closure that runs on several threads; it lives on the stack of its caller.
 struct Region<'a> {
-    body: &'a (dyn Fn(usize) + Sync),
+    /// Takes the number of a thread and how many there are.
+    body: &'a (dyn Fn(usize, usize) + Sync),
     caller: Thread,
+    /// Threads that came, with the caller.
+    arrived: AtomicUsize,
+    /// Threads that take part; 0 until that is known.
+    parties: AtomicUsize,
     /// Workers that were called and have not yet left.
     inside: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl Region<'_> {
-    fn run(&self, seat: usize) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.body)(seat))) {
+    /// Runs the body as the next thread that came.
+    fn join(&self) {
+        let seat = self.arrived.fetch_add(1, Ordering::AcqRel);
+        let mut parties = self.parties.load(Ordering::Acquire);
+        while parties == 0 {
+            std::hint::spin_loop();
+            parties = self.parties.load(Ordering::Acquire);
+        }
+        self.run(seat, parties);
+    }
+
+    fn run(&self, seat: usize, parties: usize) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.body)(seat, parties))) {
             let mut first = lock(&self.panic);
             if first.as_ref().is_none_or(|first| first.is::<Poisoned>()) {
                 *first = Some(panic);
@@ -137,7 +174,6 @@ impl Region<'_> {
 struct Worker {
     /// The region that calls; the worker takes it out.
     region: AtomicPtr<Region<'static>>,
-    seat: AtomicUsize,
     /// Whether it will see a call at once.
     spins: AtomicBool,
     thread: OnceLock<Thread>,
@@ -148,7 +184,6 @@ impl Worker {
     fn start(pool: &'static Pool, number: usize) -> Option<&'static Worker> {
         let worker: &'static Worker = Box::leak(Box::new(Worker {
             region: AtomicPtr::new(null_mut()),
-            seat: AtomicUsize::new(0),
             spins: AtomicBool::new(false),
             thread: OnceLock::new(),
         }));
@@ -185,7 +220,7 @@ impl Worker {
             // SAFETY: the pointer was in the slot, so the caller counts this worker among those inside and waits for it.
             let region = unsafe { &*region };
             let caller = region.caller.clone();
-            region.run(self.seat.load(Ordering::Relaxed));
+            region.join();
             pool.computing.fetch_sub(1, Ordering::Relaxed);
             // The last use of the region: the caller may return now.
             if region.inside.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -206,27 +241,35 @@ impl Crew {
         Crew { pool, workers: Vec::new() }
     }
 
-    /// Runs `body(seat)` on this thread, seat 0, and on the workers; with `recall`, not on those that come after this
-    /// thread is done.
-    fn run(self, recall: bool, body: &(dyn Fn(usize) + Sync)) {
-        let caller = std::thread::current();
-        let region = Region { body, caller, inside: AtomicUsize::new(self.workers.len()), panic: Mutex::new(None) };
+    /// Runs `body(seat, parties)` on this thread, seat 0, and on the workers that are not too late.
+    fn run(self, late: Late, body: &(dyn Fn(usize, usize) + Sync)) {
+        let (caller, called) = (std::thread::current(), self.workers.len());
+        let region = Region {
+            body,
+            caller,
+            arrived: AtomicUsize::new(1),
+            parties: AtomicUsize::new(if late == Late::AfterMoment { 0 } else { called + 1 }),
+            inside: AtomicUsize::new(called),
+            panic: Mutex::new(None),
+        };
         let slot = (&raw const region).cast_mut().cast::<Region<'static>>();
-        for (index, worker) in self.workers.iter().enumerate() {
-            worker.seat.store(index + 1, Ordering::Relaxed);
+        for worker in &self.workers {
             worker.region.store(slot, Ordering::Release);
             worker.wake();
         }
-        let held = HELD.take();
-        region.run(0);
-        HELD.set(held);
-        if recall {
-            for worker in &self.workers {
-                if worker.region.compare_exchange(slot, null_mut(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-                    self.pool.computing.fetch_sub(1, Ordering::Relaxed);
-                    region.inside.fetch_sub(1, Ordering::Relaxed);
-                }
+        if late == Late::AfterMoment {
+            let (begin, all) = (Instant::now(), called + 1);
+            while region.arrived.load(Ordering::Acquire) < all && begin.elapsed() < MOMENT {
+                std::hint::spin_loop();
             }
+            let left_out = if region.arrived.load(Ordering::Acquire) < all { self.recall(&region, slot) } else { 0 };
+            region.parties.store(all - left_out, Ordering::Release);
+        }
+        let held = HELD.take();
+        region.run(0, region.parties.load(Ordering::Relaxed));
+        HELD.set(held);
+        if late == Late::AfterCaller {
+            self.recall(&region, slot);
         }
         spin(|| region.inside.load(Ordering::Acquire) == 0, || self.pool.crowded());
         while region.inside.load(Ordering::Acquire) > 0 {
@@ -236,6 +279,17 @@ impl Crew {
         if let Some(panic) = region.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
             resume_unwind(panic);
         }
+    }
+
+    /// Takes the call back from workers that have not seen it; how many there are.
+    fn recall(&self, region: &Region<'_>, slot: *mut Region<'static>) -> usize {
+        let unseen = |worker: &Worker| {
+            worker.region.compare_exchange(slot, null_mut(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        };
+        let count = self.workers.iter().filter(|worker| unseen(worker)).count();
+        self.pool.computing.fetch_sub(count, Ordering::Relaxed);
+        region.inside.fetch_sub(count, Ordering::Relaxed);
+        count
     }
 }
 

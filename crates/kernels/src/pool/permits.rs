@@ -11,7 +11,15 @@ use std::time::{Duration, Instant};
 const TURN: Duration = Duration::from_millis(5);
 
 /// After threads that met at a barrier lost time, they do not meet for so many times as long.
-const APART: u32 = 20;
+pub(super) const APART: u32 = 20;
+
+/// Nor do they for so long after one that seemed to spin did not come: another thread has its core, likely the caller.
+pub(super) const APART_AFTER_LATE: Duration = Duration::from_millis(1);
+
+/// How long no worker is woken for short work after the first was woken in vain, some forty times as long as that can
+/// hold up the work, and the longest after others.
+const SHORTEST_REST: Duration = Duration::from_millis(2);
+const LONGEST_REST: Duration = Duration::from_millis(64);
 
 /// Workers that are roused at once.
 const ROUSED: usize = 3;
@@ -37,8 +45,21 @@ pub(super) struct Pool {
     cores: OnceLock<usize>,
     /// Until when no threads are to meet at a barrier.
     apart: Mutex<Option<Instant>>,
-    /// When work too short to wake a worker for last ran without one.
-    short: Mutex<Option<Instant>>,
+    short: Mutex<Short>,
+}
+
+/// Work too short to wake a worker for.
+struct Short {
+    /// When it last ran without workers.
+    last: Option<Instant>,
+    /// Until when no worker is woken for it.
+    rests_until: Option<Instant>,
+    /// How long that will be the next time.
+    rest: Duration,
+}
+
+impl Short {
+    const NEW: Short = Short { last: None, rests_until: None, rest: SHORTEST_REST };
 }
 
 struct State {
@@ -131,7 +152,7 @@ impl Pool {
             waiting: AtomicUsize::new(0),
             cores: OnceLock::new(),
             apart: Mutex::new(None),
-            short: Mutex::new(None),
+            short: Mutex::new(Short::NEW),
         }
     }
 
@@ -145,10 +166,9 @@ impl Pool {
         lock(&self.apart).is_some_and(|until| now < until)
     }
 
-    /// Keeps threads from meeting at a barrier for a while, after they lost time there since `begin`.
-    pub(super) fn stay_apart(&self, begin: Instant) {
-        let now = Instant::now();
-        *lock(&self.apart) = Some(now + (now - begin) * APART);
+    /// Keeps threads from meeting at a barrier for a while.
+    pub(super) fn stay_apart(&self, duration: Duration) {
+        *lock(&self.apart) = Some(Instant::now() + duration);
     }
 
     /// Whether a thread that holds a permit should leave its core while it has nothing to do.
@@ -210,18 +230,28 @@ impl Pool {
         }
     }
 
-    /// Wakes workers, `wanted` of them if there can be so many, where the last call of this was a moment ago: another will
-    /// come.
+    /// After short work without the workers that it could have had: wakes up to `wanted` of them where the last such work
+    /// was a moment ago, as another will come. A worker may wake up on the core of this thread and hold it up: the
+    /// longer it was in vain, the longer none is woken.
     pub(super) fn rouse_if_frequent(&'static self, now: Instant, wanted: usize) {
-        let last = lock(&self.short).replace(now);
-        if last.is_none_or(|last| now - last >= LONGEST_SPIN) {
+        let mut short = lock(&self.short);
+        let frequent = short.last.replace(now).is_some_and(|last| now - last < LONGEST_SPIN);
+        if !frequent || short.rests_until.is_some_and(|end| now < end) {
             return;
         }
+        short.rests_until = Some(now + short.rest);
+        short.rest = LONGEST_REST.min(2 * short.rest);
+        drop(short);
         let mut state = lock(&self.state);
         let free = state.budget.saturating_sub(state.in_use);
         self.start(&mut state, wanted.min(free));
         drop(state);
         self.rouse();
+    }
+
+    /// After short work with all the workers it could have.
+    pub(super) fn was_quick(&self) {
+        *lock(&self.short) = Short::NEW;
     }
 
     fn rouse(&self) {

@@ -205,8 +205,6 @@ fn short_work_goes_to_threads_that_spin_and_calls_that_follow_make_them_spin() {
             assert!(begin.elapsed() < Duration::from_secs(60), "no thread spins");
         }
     }
-    let lone = self::pool(1);
-    assert!((0..1000).all(|_| granted(lone) == 1));
 }
 
 #[test]
