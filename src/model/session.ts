@@ -45,6 +45,8 @@ export class Session {
   readonly #model: Surroundings
   /** All streams, in order. */
   readonly #all: Uint32Array
+  /** Where the input and the output of a synchronous step of all streams lie, which nobody else sees. */
+  readonly #room: StepRoom
   /** How many streams there are. */
   readonly streams: number
 
@@ -56,6 +58,7 @@ export class Session {
     this.#model = model
     this.#all = Uint32Array.from({ length: this.streams }, (_, i) => i)
     this.#native = model.open(this.streams)
+    this.#room = roomFor(this.streams, model)
   }
 
   /**
@@ -68,7 +71,7 @@ export class Session {
    */
   async step(input: number | ArrayLike<number>, options: StreamOptions = {}): Promise<Float32Array> {
     const streams = this.#streams(options)
-    const inputs = oneStep(input, streams.length, this.#model.layers[0]!)
+    const inputs = oneStep(input, streams.length, this.#model.layers[0]!, {})
     const lengths = new Uint32Array(streams.length).fill(1)
     return (await this.#read({ ...inputs, lengths } as ModelInput, streams)).values
   }
@@ -84,11 +87,11 @@ export class Session {
    */
   stepSync(input: number | ArrayLike<number>, options: StreamOptions = {}): Float32Array {
     const streams = this.#streams(options)
-    const { ids, values } = oneStep(input, streams.length, this.#model.layers[0]!)
+    const room = streams === this.#all ? this.#room : roomFor(streams.length, this.#model)
+    const { ids, values } = oneStep(input, streams.length, this.#model.layers[0]!, room)
     const handle = this.#model.handle()
-    const out = new Float32Array(streams.length * this.#model.outputs())
-    nativeCallSync(() => this.#native.stepNow(handle, streams, ids, values, out))
-    return out
+    nativeCallSync(() => this.#native.stepNow(handle, streams, ids, values, room.out))
+    return room.out.slice()
   }
 
   /**
@@ -157,11 +160,27 @@ export class Session {
   }
 }
 
-/** The ids or the rows of one step of every stream. */
+/** Arrays for a step. */
+interface StepRoom {
+  readonly ids?: Int32Array
+  readonly values?: Float32Array
+  readonly out: Float32Array
+}
+
+function roomFor(streams: number, model: Surroundings): StepRoom {
+  const first = model.layers[0]!
+  const out = new Float32Array(streams * model.outputs())
+  return first.kind === 'input'
+    ? { values: new Float32Array(streams * first.features), out }
+    : { ids: new Int32Array(streams), out }
+}
+
+/** The ids or the rows of one step of every stream, in the arrays of `room` if it has them. */
 function oneStep(
   input: number | ArrayLike<number>,
   streams: number,
   first: Layer,
+  room: Partial<StepRoom>,
 ): { ids?: Int32Array; values?: Float32Array } {
   const numbers: unknown = typeof input === 'number' ? [input] : input
   if (!Array.isArray(numbers) && !ArrayBuffer.isView(numbers)) {
@@ -175,7 +194,7 @@ function oneStep(
     throw argumentRangeError('input', `${size} numbers (${each})`, given)
   }
   if (features !== undefined) {
-    const values = new Float32Array(size)
+    const { values = new Float32Array(size) } = room
     for (let i = 0; i < size; i++) {
       const value: unknown = given[i]
       if (typeof value === 'number') {
@@ -186,7 +205,7 @@ function oneStep(
     }
     return { values }
   }
-  const ids = new Int32Array(size)
+  const { ids = new Int32Array(size) } = room
   const rows = first.kind === 'embedding' ? first.inputDim : MOST_ID
   for (let i = 0; i < size; i++) {
     const entry: unknown = given[i]

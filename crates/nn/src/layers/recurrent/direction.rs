@@ -178,14 +178,10 @@ impl Direction {
 
     /// The last output of every row `[N, R]`; its initial state for a sequence without steps.
     pub(super) fn last(&self, pass: &Pass<'_>, out: &mut [f32]) {
-        self.last_rows(pass, &self.h, padded(self.outputs()), out);
-    }
-
-    fn last_rows(&self, pass: &Pass<'_>, states: &[f32], stride: usize, out: &mut [f32]) {
-        let n = pass.packed.sequences();
-        pooling::last(pass.context, pass.packed, &states[n * stride..], stride, out);
+        let (n, stride) = (pass.packed.sequences(), padded(self.outputs()));
+        pooling::last(pass.context, pass.packed, &self.h[n * stride..], stride, out);
         for row in (0..n).filter(|&row| pass.packed.lengths()[row] == 0) {
-            out[row * stride..][..stride].copy_from_slice(&states[row * stride..][..stride]);
+            out[row * stride..][..stride].copy_from_slice(&self.h[row * stride..][..stride]);
         }
     }
 
@@ -616,10 +612,15 @@ impl Direction {
 
     /// Adds the states after the last step.
     pub(super) fn final_state(&self, pass: &Pass<'_>, states: &mut States) {
-        let last = |values: &[f32], columns: usize| {
-            let mut rows = vec![0.0; pass.packed.sequences() * padded(columns)];
-            self.last_rows(pass, values, padded(columns), &mut rows);
-            give_rows(pass.packed.order(), &rows, columns)
+        let (packed, n) = (pass.packed, pass.packed.sequences());
+        let last = |states: &[f32], columns: usize| {
+            let mut out = vec![0.0; n * columns];
+            for (row, &to) in packed.order().iter().enumerate() {
+                // The initial state of a sequence without steps.
+                let from = packed.last(row).map_or(row, |position| n + position);
+                out[to as usize * columns..][..columns].copy_from_slice(&states[from * padded(columns)..][..columns]);
+            }
+            out
         };
         let h = last(&self.h, self.outputs());
         let c = self.cell.cell_states().map_or(Vec::new(), |c| last(c, self.cell.layout().units));
