@@ -28,8 +28,16 @@ export interface NativeFlow {
 
 export interface NativeTargets {
   classes?: Uint32Array
+  lengths?: Uint32Array
   values?: Float32Array
   weights?: Float32Array
+}
+
+export interface NativeDecoded {
+  /** Labels of all sequences, one after the other. */
+  labels: Uint32Array
+  lengths: Uint32Array
+  logProbabilities: Float64Array
 }
 
 export interface NativeOptimizer {
@@ -149,6 +157,7 @@ export declare function loadModelFile(path: string, threads: number, simd: strin
 export declare function checkWritable(path: string): Promise<void>
 export declare function permutation(seed: number, step: number, n: number): Uint32Array
 export declare function learningRate(schedule: string, step: number, steps: number): number
+export declare function ctcDecode(values: Float32Array, lengths: Uint32Array, classes: number, blank: number, beam?: number | undefined | null): Promise<NativeDecoded>
 export declare function simdLevels(): Array<string>
 export declare function bf16Instruction(simd: string): string | null
 export declare function availableThreads(): number

@@ -82,7 +82,7 @@ fn main() {
         })
         .collect();
     let (batch, targets) = batch();
-    let options = StepOptions::new(Loss::CategoricalCrossentropy, ADAM);
+    let options = StepOptions::new(Loss::CATEGORICAL_CROSSENTROPY, ADAM);
     let running = AtomicBool::new(false);
     let mut models: Vec<Model> = chosen.iter().map(|(_, cell, options, _)| model(cell, options)).collect();
     let mut times = vec![Vec::with_capacity(ROUNDS); models.len()];

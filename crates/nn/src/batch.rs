@@ -33,11 +33,13 @@ pub struct Batch {
 /// What the outputs should have been, and how much each counts.
 #[derive(Debug, Clone, Default)]
 pub struct Targets {
-    /// A class for every output row.
+    /// A class for every output row; with `lengths`, the labels of all sequences.
     pub classes: Option<Vec<u32>>,
+    /// How many labels every sequence has, where they are no classes of its steps.
+    pub lengths: Option<Vec<u32>>,
     /// Values of every output row `[rows, outputs]`.
     pub values: Option<Vec<f32>>,
-    /// Weight of every output row; 1 where there are none.
+    /// Weight of every output row, or of every sequence where the loss is one of sequences; 1 where there are none.
     pub weights: Option<Vec<f32>>,
 }
 

@@ -25,10 +25,11 @@ mod turn;
 
 pub use adam::AdamConfig;
 pub use batch::{Batch, Output, State, States, Targets};
+pub use cellstate_kernels::loss::ctc::decode::Decoded;
 pub use config::{Activation, Config, LayerConfig, Limits};
 pub use error::{Error, Problem};
 pub use linear::{Linear, LinearOptions};
-pub use loss::{Evaluation, Loss};
+pub use loss::{ctc_decode, Evaluation, Loss, Quantiles};
 pub use model::{LayerSummary, Model, Session, StepOptions, StepReport};
 pub use parameters::View;
 pub use schedule::Schedule;

@@ -72,7 +72,7 @@ fn outputs_gradients_and_ten_adam_steps_match_pytorch() {
                 weight_decay: 0.0,
                 global_clip_norm: None,
             };
-            let options = StepOptions::new(Loss::CategoricalCrossentropy, adam);
+            let options = StepOptions::new(Loss::CATEGORICAL_CROSSENTROPY, adam);
             for (step, expected) in floats(&case["losses"]).into_iter().enumerate() {
                 let report = model.train_step(&batch, &targets, &options, &cancel).unwrap();
                 near(&format!("loss of step {step}"), &[report.loss as f32], &[expected]);

@@ -44,7 +44,7 @@ fn options() -> StepOptions {
         weight_decay: 0.0,
         global_clip_norm: Some(1.0),
     };
-    StepOptions::new(Loss::CategoricalCrossentropy, optimizer)
+    StepOptions::new(Loss::CATEGORICAL_CROSSENTROPY, optimizer)
 }
 
 /// Sequences whose class is told by the id that is there more often than others.

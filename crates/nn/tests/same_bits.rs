@@ -33,7 +33,7 @@ fn weights(context: Context) -> Vec<u32> {
             ..Batch::default()
         };
         let targets = Targets { classes: Some((0..9).map(|i| (i + step) % 2).collect()), ..Targets::default() };
-        let options = StepOptions::new(Loss::CategoricalCrossentropy, adam);
+        let options = StepOptions::new(Loss::CATEGORICAL_CROSSENTROPY, adam);
         model.train_step(&batch, &targets, &options, &AtomicBool::new(false)).unwrap();
     }
     (0..model.parameters().len())

@@ -33,6 +33,39 @@ pub fn learning_rate(env: Env, schedule: String, step: f64, steps: f64) -> Resul
     Ok(schedule.rate(step as u64, steps as u64))
 }
 
+/// What outputs that were trained with CTC say.
+#[napi(object)]
+pub struct NativeDecoded {
+    /// Labels of all sequences, one after the other.
+    pub labels: Uint32Array,
+    pub lengths: Uint32Array,
+    pub log_probabilities: Float64Array,
+}
+
+/// Reads sequences of probabilities along the best path, or, with a beam, by the best prefixes.
+#[napi(ts_return_type = "Promise<NativeDecoded>")]
+pub fn ctc_decode<'env>(
+    env: &'env Env,
+    values: Float32Array,
+    lengths: Uint32Array,
+    classes: u32,
+    blank: u32,
+    beam: Option<u32>,
+) -> Result<Object<'env>> {
+    let (values, lengths) = (values.to_vec(), lengths.to_vec());
+    let beam = beam.map(|width| width as usize);
+    let work = move |cancel: &AtomicBool| {
+        Ok(cellstate_nn::ctc_decode(&values, &lengths, classes as usize, blank, beam, cancel)?)
+    };
+    job::run(env, Kind::Computes, work, |_, decoded| {
+        Ok(NativeDecoded {
+            labels: Uint32Array::new(decoded.iter().flat_map(|sequence| &sequence.labels).copied().collect()),
+            lengths: Uint32Array::new(decoded.iter().map(|sequence| sequence.labels.len() as u32).collect()),
+            log_probabilities: Float64Array::new(decoded.iter().map(|sequence| sequence.log_probability).collect()),
+        })
+    })
+}
+
 /// SIMD levels of this processor, slowest first.
 #[napi(catch_unwind)]
 pub fn simd_levels() -> Vec<String> {

@@ -68,6 +68,7 @@ pub struct NativeFlow {
 #[napi(object)]
 pub struct NativeTargets {
     pub classes: Option<Uint32Array>,
+    pub lengths: Option<Uint32Array>,
     pub values: Option<Float32Array>,
     pub weights: Option<Float32Array>,
 }
@@ -161,6 +162,7 @@ impl From<NativeTargets> for Targets {
     fn from(targets: NativeTargets) -> Targets {
         Targets {
             classes: targets.classes.map(|classes| classes.to_vec()),
+            lengths: targets.lengths.map(|lengths| lengths.to_vec()),
             values: targets.values.map(|values| values.to_vec()),
             weights: targets.weights.map(|weights| weights.to_vec()),
         }
@@ -586,7 +588,7 @@ impl NativeModel {
                     return Err(cellstate_nn::Error::Aborted.into());
                 }
                 let started = Instant::now();
-                let (loss, optimizer) = (Loss::named(&loss)?, optimizer.adam()?);
+                let (loss, optimizer) = (Loss::from_json(&loss)?, optimizer.adam()?);
                 let options = StepOptions { loss, optimizer, gradient_shards: gradient_shards as usize };
                 let report = model.train_step(&batch, &targets, &options, cancel)?;
                 shared.step_failed.store(false, Ordering::Relaxed);
@@ -616,7 +618,7 @@ impl NativeModel {
         let (batch, targets) = (Batch::from(batch), Targets::from(targets));
         self.enqueue(
             env,
-            move |model, cancel| Ok(model.evaluate(&batch, &targets, Loss::named(&loss)?, cancel)?),
+            move |model, cancel| Ok(model.evaluate(&batch, &targets, Loss::from_json(&loss)?, cancel)?),
             |sums| NativeEvaluation {
                 loss_sum: sums.loss_sum,
                 weight_sum: sums.weight_sum,

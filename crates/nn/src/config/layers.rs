@@ -152,6 +152,46 @@ layer! {
 }
 
 layer! {
+    /// A linear-chain conditional random field (Lafferty et al., 2001); it stands last.
+    CrfConfig {
+        /// K, where the layer makes the scores itself: x·W + b.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        units: Option<usize>,
+        #[serde(default)]
+        decode: CrfDecode,
+        #[serde(default = "yes")]
+        use_bias: bool,
+        #[serde(default = "glorot_uniform")]
+        kernel_initializer: Initializer,
+        #[serde(default = "zeros")]
+        bias_initializer: Initializer,
+        #[serde(default = "uniform")]
+        transitions_initializer: Initializer,
+        #[serde(default = "uniform")]
+        start_initializer: Initializer,
+        #[serde(default = "uniform")]
+        end_initializer: Initializer,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kernel_regularizer: Option<Regularizer>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bias_regularizer: Option<Regularizer>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        transitions_regularizer: Option<Regularizer>,
+    }
+}
+
+/// What a conditional random field gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CrfDecode {
+    /// 1 for the class of the step in the most probable path, 0 for others.
+    #[default]
+    Viterbi,
+    /// The probability of every class of the step.
+    Marginals,
+}
+
+layer! {
     /// x + layer(x), for a layer that keeps the shape.
     ResidualConfig { layer: Box<LayerConfig>, }
 }
@@ -237,6 +277,46 @@ impl Conv1dConfig {
         let (bias, activity) =
             (("biasRegularizer", self.bias_regularizer), ("activityRegularizer", self.activity_regularizer));
         check_regularizers(path, &[kernel, bias, activity])
+    }
+}
+
+impl CrfConfig {
+    pub(super) fn check(&self, path: &str) -> Result<(), Error> {
+        self.units.map_or(Ok(()), |units| check_size(path, "units", units, Limits::UNITS))?;
+        for (name, initializer) in [
+            ("kernelInitializer", &self.kernel_initializer),
+            ("biasInitializer", &self.bias_initializer),
+            ("transitionsInitializer", &self.transitions_initializer),
+            ("startInitializer", &self.start_initializer),
+            ("endInitializer", &self.end_initializer),
+        ] {
+            initializer.check(&format!("{path}.{name}"))?;
+        }
+        check_regularizers(
+            path,
+            &[
+                ("kernelRegularizer", self.kernel_regularizer),
+                ("biasRegularizer", self.bias_regularizer),
+                ("transitionsRegularizer", self.transitions_regularizer),
+            ],
+        )
+    }
+
+    /// Refuses a layer before that gives no scores.
+    pub(super) fn check_before(&self, path: &str, before: &LayerConfig) -> Result<(), Error> {
+        if self.units.is_some() {
+            return Ok(());
+        }
+        match before {
+            LayerConfig::Dense(dense) if dense.activation == Activation::Linear => Ok(()),
+            LayerConfig::Dense(_) => Err(Error::Argument(format!(
+                "{path} (crf) must follow a dense layer with activation 'linear', got another one: it takes scores, not probabilities"
+            ))),
+            other => Err(Error::Argument(format!(
+                "{path} (crf) must follow a dense layer or have units, got it behind {}; put dense({{ units }}) before it, or crf({{ units }})",
+                other.kind()
+            ))),
+        }
     }
 }
 

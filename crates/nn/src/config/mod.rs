@@ -6,8 +6,8 @@ mod recurrent;
 
 pub use initializer::{Initializer, Named, Regularizer, With};
 pub use layers::{
-    AttentionPoolingConfig, Conv1dConfig, DenseConfig, DropoutConfig, EmbeddingConfig, InputConfig,
-    LayerNormalizationConfig, Padding, PlainConfig, ResidualConfig,
+    AttentionPoolingConfig, Conv1dConfig, CrfConfig, CrfDecode, DenseConfig, DropoutConfig, EmbeddingConfig,
+    InputConfig, LayerNormalizationConfig, Padding, PlainConfig, ResidualConfig,
 };
 pub(crate) use recurrent::Recurrent;
 pub use recurrent::{BidirectionalConfig, DropoutMask, GruConfig, LstmConfig, MergeMode, SimpleRnnConfig};
@@ -108,6 +108,7 @@ pub enum LayerConfig {
     AttentionPooling(AttentionPoolingConfig),
     #[serde(rename = "conv1d")]
     Conv1d(Conv1dConfig),
+    Crf(CrfConfig),
 }
 
 /// The same expression for the configuration of every kind of layer.
@@ -129,6 +130,7 @@ macro_rules! each {
             | LayerConfig::ConcatPooling($config) => $result,
             LayerConfig::AttentionPooling($config) => $result,
             LayerConfig::Conv1d($config) => $result,
+            LayerConfig::Crf($config) => $result,
         }
     };
 }
@@ -181,6 +183,7 @@ impl LayerConfig {
             LayerConfig::ConcatPooling(_) => "concat_pooling",
             LayerConfig::AttentionPooling(_) => "attention_pooling",
             LayerConfig::Conv1d(_) => "conv1d",
+            LayerConfig::Crf(_) => "crf",
         }
     }
 
@@ -226,7 +229,8 @@ impl LayerConfig {
 
     fn needs_steps(&self) -> bool {
         let residual = matches!(self, LayerConfig::Residual(config) if config.layer.needs_steps());
-        residual || self.is_pooling() || self.recurrent().is_some() || matches!(self, LayerConfig::Conv1d(_))
+        let other = matches!(self, LayerConfig::Conv1d(_) | LayerConfig::Crf(_));
+        residual || other || self.is_pooling() || self.recurrent().is_some()
     }
 
     /// Whether the output has a row a step, given whether the input has.
@@ -251,6 +255,7 @@ impl LayerConfig {
             LayerConfig::LayerNormalization(config) => config.check(path),
             LayerConfig::AttentionPooling(config) => config.check(path),
             LayerConfig::Conv1d(config) => config.check(path),
+            LayerConfig::Crf(config) => config.check(path),
             LayerConfig::GlobalAveragePooling(_) | LayerConfig::GlobalMaxPooling(_) | LayerConfig::ConcatPooling(_) => {
                 Ok(())
             }
@@ -310,6 +315,13 @@ impl Config {
             }
             if layer.needs_steps() && !per_step {
                 return Err(Error::Argument(format!("{path} ({}) must follow a layer that gives sequences, got one row a sequence; set returnSequences: true in the layer before", layer.kind())));
+            }
+            if let LayerConfig::Crf(crf) = layer {
+                if index + 1 < self.layers.len() {
+                    let next = self.layers[index + 1].kind();
+                    return Err(Error::Argument(format!("{path} (crf) must stand last, got {next} behind it")));
+                }
+                crf.check_before(&path, &self.layers[index - 1])?;
             }
             let apart = matches!(layer, LayerConfig::Bidirectional(config) if config.merge_mode.is_none());
             if apart && index + 1 < self.layers.len() {

@@ -160,6 +160,7 @@ pub(crate) fn plan_layer(layer: &LayerConfig, input: Shape, planner: &mut Planne
         LayerConfig::ConcatPooling(_) => pooled(2 * input.columns),
         LayerConfig::AttentionPooling(config) => super::attention_pooling::plan(config, input, planner),
         LayerConfig::Conv1d(config) => super::conv1d::plan(config, input, planner),
+        LayerConfig::Crf(config) => super::crf::plan(config, input, planner),
     }
 }
 
@@ -199,5 +200,6 @@ pub(crate) fn build_layer(layer: &LayerConfig, building: &Building<'_>) -> Box<d
             Box::new(super::attention_pooling::AttentionPooling::new(config, building))
         }
         LayerConfig::Conv1d(config) => Box::new(super::conv1d::Conv1d::new(config, building)),
+        LayerConfig::Crf(config) => Box::new(super::crf::Crf::new(config, building)),
     }
 }

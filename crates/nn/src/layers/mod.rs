@@ -3,6 +3,7 @@
 mod attention_pooling;
 mod build;
 mod conv1d;
+mod crf;
 mod dense;
 mod dropout;
 mod input;
@@ -15,6 +16,7 @@ mod residual;
 mod tests;
 
 pub(crate) use build::{build, plan, Shape};
+pub(crate) use crf::Crf;
 pub(crate) use packing::Packing;
 
 use crate::parameters::View;
@@ -141,6 +143,11 @@ pub(crate) trait Layer: Send {
 
     /// Turns the gradient of the layer's output into that of its logits, where they were left.
     fn logits_gradient(&self, _pass: &Pass<'_>, _y: &Activation, _dy: &mut [f32]) {}
+
+    /// The layer itself, where its loss reads its parameters.
+    fn crf(&mut self) -> Option<&mut Crf> {
+        None
+    }
 
     /// What the loss grows by for what only the layer knows.
     fn penalty(&self, _pass: &Pass<'_>) -> f64 {

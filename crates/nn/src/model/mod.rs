@@ -8,7 +8,7 @@ mod workspace;
 pub use session::Session;
 
 use crate::adam::AdamConfig;
-use crate::config::Config;
+use crate::config::{Config, LayerConfig};
 use crate::initializers::Initializer;
 use crate::layers::{self, Shape};
 use crate::loss::{Evaluation, Loss};
@@ -49,9 +49,9 @@ pub struct StepReport {
     pub penalty: f64,
     /// Σ weight.
     pub weight_sum: f64,
-    /// Output rows whose largest output is the target.
+    /// Output rows whose largest output is the target; with CTC sequences that are read right.
     pub correct: usize,
-    /// Output rows.
+    /// Output rows; with CTC sequences.
     pub rows: usize,
     /// P.
     pub tokens: usize,
@@ -170,7 +170,7 @@ impl Model {
     /// A row for every layer.
     pub fn summary(&self) -> Vec<LayerSummary> {
         let layers = self.config.layers.iter().zip(&self.shapes).enumerate();
-        let row = |(index, (layer, shape)): (usize, (&crate::LayerConfig, &Shape))| LayerSummary {
+        let row = |(index, (layer, shape)): (usize, (&LayerConfig, &Shape))| LayerSummary {
             name: layer.name().to_owned(),
             kind: layer.kind(),
             output_shape: match shape.per_step {
@@ -279,6 +279,21 @@ impl Model {
         check_states(&self.config, &batch.initial, batch.lengths.len(), "initialState")
     }
 
+    fn check_loss(&self, loss: Loss) -> Result<(), Error> {
+        loss.check(&self.config, *self.shapes.last().expect("a model has layers"))
+    }
+
+    /// Refuses a gradient by outputs that have none.
+    fn check_differentiable(&self) -> Result<(), Error> {
+        match self.config.layers.last() {
+            Some(layer @ LayerConfig::Crf(_)) => Err(Error::Unsupported(format!(
+                "{} has no gradient by its outputs: it is trained by its own loss; use train with loss: 'crf'",
+                layer.name()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// A pass whose backward pass may follow.
     fn training_mode(&self, batch: &Batch, loss: Option<Loss>) -> Mode {
         let generator = Some(Philox::new(self.config.seed, self.steps));
@@ -299,7 +314,7 @@ impl Model {
     ) -> Result<StepReport, Error> {
         let StepOptions { loss, optimizer, gradient_shards } = options;
         optimizer.validate()?;
-        loss.check(&self.config)?;
+        self.check_loss(*loss)?;
         self.check_batch(batch)?;
         self.pending = None;
         self.parameters.prepare_gradients(&self.context)?;
@@ -357,7 +372,7 @@ impl Model {
             self.training.penalty(machine, batch, mode) + regularization::of_parameters(machine.views, machine.values);
         let mean = evaluation.loss_sum / evaluation.weight_sum + evaluation.penalty;
         if !mean.is_finite() {
-            return Ok(Err((mean, self.training.overflowed_output(&per_row))));
+            return Ok(Err((mean, self.training.overflowed_output(loss, &per_row))));
         }
         self.training.backward(machine, batch, mode, None, &mut self.parameters.gradients, None)?;
         Ok(Ok(evaluation))
@@ -374,7 +389,7 @@ impl Model {
         loss: Loss,
         cancel: &AtomicBool,
     ) -> Result<Evaluation, Error> {
-        loss.check(&self.config)?;
+        self.check_loss(loss)?;
         self.check_batch(batch)?;
         let (machine, mode) = (machine!(self, cancel), Mode::inference(batch, Some(loss)));
         self.inference.forward(machine, batch, mode)?;
@@ -383,7 +398,7 @@ impl Model {
             self.inference.penalty(machine, batch, mode) + regularization::of_parameters(machine.views, machine.values);
         let mean = evaluation.loss_sum / evaluation.weight_sum + evaluation.penalty;
         if !mean.is_finite() {
-            let culprit = self.inference.overflowed_output(&per_row);
+            let culprit = self.inference.overflowed_output(loss, &per_row);
             return Err(self.overflow(Overflow::Loss(mean), culprit, Some(batch), Some(targets), None));
         }
         Ok(evaluation)
@@ -439,6 +454,7 @@ impl Model {
                 "backward must follow a forward pass of its own, got none; call forward(inputs) first".into(),
             ));
         };
+        self.check_differentiable()?;
         check_states(&self.config, state_gradients, batch.lengths.len(), "stateGradients")?;
         self.training.set_output_gradient(output_gradient)?;
         self.parameters.prepare_gradients(&self.context)?;
@@ -462,6 +478,7 @@ impl Model {
         output_gradient: &[f32],
         cancel: &AtomicBool,
     ) -> Result<BTreeMap<String, Vec<f64>>, Error> {
+        self.check_differentiable()?;
         self.check_batch(batch)?;
         self.pending = None;
         let mode = Mode { dropout: false, flow: true, ..self.training_mode(batch, None) };

@@ -65,6 +65,7 @@ fn needs_whole_sequences(layer: &LayerConfig) -> Option<&'static str> {
         | LayerConfig::GlobalMaxPooling(_)
         | LayerConfig::ConcatPooling(_)
         | LayerConfig::AttentionPooling(_) => Some("it pools over all steps"),
+        LayerConfig::Crf(_) => Some("its answer for a step depends on the steps after it"),
         LayerConfig::Conv1d(config) if config.kernel_size > 1 => Some("it sees steps around each"),
         LayerConfig::Residual(config) => needs_whole_sequences(&config.layer),
         other => other.recurrent().filter(|options| options.go_backwards).map(|_| "it reads from the end"),

@@ -10,8 +10,8 @@ use cellstate_kernels::{elementwise, Buffer};
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
-/// Sequences `sequences` of a batch, and their targets.
-fn part(batch: &Batch, targets: &Targets, per_step: bool, sequences: Range<usize>) -> (Batch, Targets) {
+/// Sequences `sequences` of a batch, and their targets; classes and values are `per_step`, weights too where `weighed`.
+fn part(batch: &Batch, targets: &Targets, per_step: bool, weighed: bool, sequences: Range<usize>) -> (Batch, Targets) {
     let steps = |count: usize| batch.lengths[..count].iter().map(|&length| length as usize).sum::<usize>();
     let tokens = steps(sequences.start)..steps(sequences.end);
     let all = batch.lengths.len();
@@ -21,7 +21,19 @@ fn part(batch: &Batch, targets: &Targets, per_step: bool, sequences: Range<usize
     }
     let state = |state: &State| State { h: cut(&state.h, all, &sequences), c: cut(&state.c, all, &sequences) };
     let total = steps(all);
-    let (rows, range) = if per_step { (total, &tokens) } else { (all, &sequences) };
+    let of = |per_step: bool| if per_step { (total, &tokens) } else { (all, &sequences) };
+    let (rows, range) = of(per_step);
+    let (units, weights) = of(weighed);
+    let classes = |classes: &Vec<u32>| match &targets.lengths {
+        Some(lengths) => {
+            let labels = |count: usize| {
+                let lengths = &lengths[..count.min(lengths.len())];
+                lengths.iter().map(|&length| length as usize).sum::<usize>().min(classes.len())
+            };
+            classes[labels(sequences.start)..labels(sequences.end)].to_vec()
+        }
+        None => cut(classes, rows, range),
+    };
     (
         Batch {
             ids: batch.ids.as_ref().map(|ids| cut(ids, total, &tokens)),
@@ -31,9 +43,10 @@ fn part(batch: &Batch, targets: &Targets, per_step: bool, sequences: Range<usize
             initial: batch.initial.iter().map(|(name, s)| (name.clone(), state(s))).collect::<States>(),
         },
         Targets {
-            classes: targets.classes.as_ref().map(|classes| cut(classes, rows, range)),
+            classes: targets.classes.as_ref().map(classes),
+            lengths: targets.lengths.as_ref().map(|lengths| cut(lengths, all, &sequences)),
             values: targets.values.as_ref().map(|values| cut(values, rows, range)),
-            weights: targets.weights.as_ref().map(|weights| cut(weights, rows, range)),
+            weights: targets.weights.as_ref().map(|given| cut(given, units, weights)),
         },
     )
 }
@@ -57,7 +70,8 @@ impl Model {
             )));
         }
         let per_step = self.shapes.last().is_some_and(|shape| shape.per_step);
-        let rows = if per_step { mode.whole.tokens } else { sequences };
+        let weighed = per_step && !loss.per_sequence();
+        let rows = if weighed { mode.whole.tokens } else { sequences };
         let weight_sum = match &targets.weights {
             Some(weights) => weights.iter().map(|&weight| f64::from(weight)).sum(),
             None => rows as f64,
@@ -71,9 +85,9 @@ impl Model {
         let count = self.parameters.count();
         for shard in 0..shards {
             let range = sequences * shard / shards..sequences * (shard + 1) / shards;
-            let (batch, targets) = part(batch, targets, per_step, range);
+            let (batch, targets) = part(batch, targets, per_step, weighed, range);
             let mut gradients = Buffer::zeros(count)?;
-            if !per_step || batch.lengths.iter().any(|&length| length > 0) {
+            if !weighed || batch.lengths.iter().any(|&length| length > 0) {
                 let machine = machine!(self, cancel);
                 self.training.forward(machine, &batch, mode)?;
                 let (part, losses) = self.training.loss(machine, &targets, loss, Some(weight_sum))?;
@@ -84,7 +98,7 @@ impl Model {
                 whole.tokens += part.tokens;
                 whole.penalty += self.training.penalty(machine, &batch, mode);
                 if !(part.loss_sum + whole.penalty).is_finite() {
-                    return Ok(Err((part.loss_sum, self.training.overflowed_output(&losses))));
+                    return Ok(Err((part.loss_sum, self.training.overflowed_output(loss, &losses))));
                 }
                 self.training.backward(machine, &batch, mode, None, &mut gradients, None)?;
             }

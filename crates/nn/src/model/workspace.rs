@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::layers::{self, Activation, Gradient, Layer, Pass, Shape, Whole};
-use crate::loss::{self, Evaluation, Loss, OutputRows};
+use crate::loss::{self, Evaluation, Loss, Objective, OutputRows};
 use crate::overflow::{self, Culprit, Table};
 use crate::parameters::View;
 use crate::regularization::{activity, add_activity_gradient};
@@ -101,7 +101,7 @@ impl Workspace {
         self.samples.clear();
         self.samples.extend(self.packed.order().iter().map(|&i| batch.samples[i as usize]));
         let pass = pass(machine, batch, &self.packed, &self.samples, mode, None);
-        let logits = mode.loss.is_some_and(|loss| loss.activation().is_some());
+        let logits = mode.loss.is_some_and(Loss::takes_logits);
         let last = self.layers.len() - 1;
         let mut x = &self.nothing;
         for (index, (layer, out)) in self.layers.iter_mut().zip(&mut self.activations).enumerate() {
@@ -125,7 +125,9 @@ impl Workspace {
         let rows = OutputRows { packed: &self.packed, samples: &self.samples, per_step: out.per_step };
         let dx = &mut self.gradients[0];
         dx.per_token = false;
-        loss::measure(machine.context, machine.config, &rows, out, targets, loss, weight_sum, &mut dx.data)
+        let crf = self.layers.last_mut().and_then(|layer| layer.crf()).map(|crf| (crf, machine.values));
+        let objective = Objective { loss, targets, weight_sum };
+        loss::measure(machine.context, machine.config, &rows, out, objective, crf, &mut dx.data)
     }
 
     /// What the loss grows by for outputs and states.
@@ -172,7 +174,7 @@ impl Workspace {
             let (x, y) =
                 (if index == 0 { &self.nothing } else { &self.activations[index - 1] }, &self.activations[index]);
             if let Some(regularizer) = machine.config.layers[index].activity_regularizer().filter(|_| !mode.flow) {
-                let logits = index == last && mode.loss.is_some_and(|loss| loss.activation().is_some());
+                let logits = index == last && mode.loss.is_some_and(Loss::takes_logits);
                 slope.data.resize(dy.data.len())?;
                 slope.data.fill(0.0);
                 add_activity_gradient(regularizer, &y.data, mode.whole.sequences, &mut slope.data);
@@ -266,8 +268,8 @@ impl Workspace {
     }
 
     /// The first layer whose output is not finite, and the sample of the first loss that is not.
-    pub(super) fn overflowed_output(&self, losses: &[f64]) -> Culprit {
-        let per_step = self.activations.last().is_some_and(|out| out.per_step);
+    pub(super) fn overflowed_output(&self, loss: Loss, losses: &[f64]) -> Culprit {
+        let per_step = !loss.per_sequence() && self.activations.last().is_some_and(|out| out.per_step);
         let rows = OutputRows { packed: &self.packed, samples: &self.samples, per_step };
         let row = losses.iter().position(|loss| !loss.is_finite());
         Culprit {

@@ -301,11 +301,12 @@ pub fn output_shape(model: &Model, batch: &Batch) -> (usize, usize) {
 /// Targets of every kind, with weights. Most of them lie on one side, so that gradients do not cancel.
 pub fn targets(model: &Model, batch: &Batch, loss: Loss) -> Targets {
     let (rows, outputs) = output_shape(model, batch);
-    let classes = loss == Loss::CategoricalCrossentropy;
+    let classes = loss == Loss::CATEGORICAL_CROSSENTROPY;
     Targets {
         classes: classes
             .then(|| (0..rows).map(|row| if row % 4 == 1 { (row * 5 % outputs) as u32 } else { 0 }).collect()),
         values: (!classes).then(|| (0..rows * outputs).map(|i| 1.0 - (i * 3 % 5) as f32 / 8.0).collect()),
         weights: Some((0..rows).map(|row| if row == 2 { 0.0 } else { 0.5 + row as f32 / 4.0 }).collect()),
+        ..Targets::default()
     }
 }

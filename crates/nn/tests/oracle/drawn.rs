@@ -200,8 +200,8 @@ fn between() -> impl Strategy<Value = Between> {
 
 fn head() -> impl Strategy<Value = Head> {
     let losses = prop_oneof![
-        2 => Just((Loss::CategoricalCrossentropy, "softmax")),
-        1 => Just((Loss::BinaryCrossentropy, "sigmoid")),
+        2 => Just((Loss::CATEGORICAL_CROSSENTROPY, "softmax")),
+        1 => Just((Loss::BINARY_CROSSENTROPY, "sigmoid")),
         1 => prop::sample::select(&["linear", "tanh", "softmax", "elu"][..]).prop_map(|f| (Loss::MeanSquaredError, f)),
     ];
     (1..=7usize, losses, prop::bool::weighted(0.8), seldom(), prop::bool::ANY, regularizer()).prop_map(
@@ -396,13 +396,14 @@ impl Drawn {
 
     fn targets(&self, model: &Model, batch: &Batch) -> Targets {
         let (rows, outputs) = output_shape(model, batch);
-        let classes = self.head.loss == Loss::CategoricalCrossentropy && !self.head.distributions;
+        let classes = self.head.loss == Loss::CATEGORICAL_CROSSENTROPY && !self.head.distributions;
         let number = |i: usize| numbers(self.seed ^ 1, 1 + i % 97)[i % 97];
         Targets {
             classes: classes
                 .then(|| (0..rows).map(|row| if number(row) > 0.4 { (row % outputs) as u32 } else { 0 }).collect()),
             values: (!classes).then(|| (0..rows * outputs).map(|i| 0.7 + 0.3 * number(i)).collect()),
             weights: (self.seed & 3 > 0).then(|| (0..rows).map(|row| 1.0 + 0.9 * number(row)).collect()),
+            ..Targets::default()
         }
     }
 }

@@ -343,7 +343,7 @@ fn sharded_models(penalties: bool) -> Vec<String> {
 }
 
 fn sharded(shards: usize) -> StepOptions {
-    StepOptions { gradient_shards: shards, ..still(Loss::CategoricalCrossentropy) }
+    StepOptions { gradient_shards: shards, ..still(Loss::CATEGORICAL_CROSSENTROPY) }
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn one_shard_has_the_bits_of_the_whole_and_more_are_near_it() {
         let config = config(&layers);
         let mut batch = batch(&config);
         batch.initial = states(&config, batch.lengths.len(), 7);
-        let targets = targets(&model(&config, context(), 0), &batch, Loss::CategoricalCrossentropy);
+        let targets = targets(&model(&config, context(), 0), &batch, Loss::CATEGORICAL_CROSSENTROPY);
         let run = |shards: usize| {
             let mut model = model(&config, context(), 0);
             let report = model.train_step(&batch, &targets, &sharded(shards), &RUNNING).unwrap();
@@ -360,7 +360,7 @@ fn one_shard_has_the_bits_of_the_whole_and_more_are_near_it() {
         };
         let (whole, expected) = run(1);
         let mut plain = model(&config, context(), 0);
-        let report = plain.train_step(&batch, &targets, &still(Loss::CategoricalCrossentropy), &RUNNING).unwrap();
+        let report = plain.train_step(&batch, &targets, &still(Loss::CATEGORICAL_CROSSENTROPY), &RUNNING).unwrap();
         assert_eq!((report, gradients(&plain)), (whole, expected.clone()));
         for shards in 2..=6 {
             let (report, gradients) = run(shards);
@@ -434,7 +434,7 @@ fn shards_have_the_bits_of_a_tree_over_gradients_of_separate_models() {
                     let part = cut(&batch, &[2 * i, 2 * i + 1].map(|s| (s, 0, lengths[s] as usize)));
                     let mut model = model(&config, context(), 0);
                     let targets = targets(i..i + 1, &|_| 1.0);
-                    model.train_step(&part, &targets, &still(Loss::CategoricalCrossentropy), &RUNNING).unwrap();
+                    model.train_step(&part, &targets, &still(Loss::CATEGORICAL_CROSSENTROPY), &RUNNING).unwrap();
                     gradients(&model).into_iter().map(|d| d.into_iter().map(|x| x * share(i)).collect()).collect()
                 })
                 .collect();
@@ -453,12 +453,12 @@ fn a_frozen_layer_keeps_its_values_and_the_others_learn_as_if_it_were_built_so()
         layer(STREAMING[1], true, r#","name":"lower","kernelRegularizer":{"l2":0.1}"#),
         layer(STREAMING[4], false, r#","name":"upper""#)
     );
-    let options = StepOptions::new(Loss::CategoricalCrossentropy, ADAM);
+    let options = StepOptions::new(Loss::CATEGORICAL_CROSSENTROPY, ADAM);
     let names = ["embedding", "lower", "layer_normalization", "upper", "dense"];
     for frozen in names {
         let open = config(&layers);
         let batch = batch(&open);
-        let targets = targets(&model(&open, context(), 0), &batch, Loss::CategoricalCrossentropy);
+        let targets = targets(&model(&open, context(), 0), &batch, Loss::CATEGORICAL_CROSSENTROPY);
         let mut json: serde_json::Value = serde_json::from_str(&open.to_json()).unwrap();
         let position = names.iter().position(|name| *name == frozen).unwrap();
         json["layers"][position]["trainable"] = false.into();
@@ -499,10 +499,10 @@ fn evaluation_is_the_textbook_without_dropout_and_counts_penalties_of_parameters
         let config = config(&layers);
         let batch = batch(&config);
         let mut model = model(&config, context(), 0);
-        let targets = targets(&model, &batch, Loss::CategoricalCrossentropy);
-        let evaluation = model.evaluate(&batch, &targets, Loss::CategoricalCrossentropy, &RUNNING).unwrap();
+        let targets = targets(&model, &batch, Loss::CATEGORICAL_CROSSENTROPY);
+        let evaluation = model.evaluate(&batch, &targets, Loss::CATEGORICAL_CROSSENTROPY, &RUNNING).unwrap();
         let run = Textbook::new(&model, &batch, false).run(0, None);
-        let exact = Objective::Loss(Loss::CategoricalCrossentropy, &targets).of(&run);
+        let exact = Objective::Loss(Loss::CATEGORICAL_CROSSENTROPY, &targets).of(&run);
         let ours = evaluation.loss_sum / evaluation.weight_sum + evaluation.penalty;
         assert!((ours - exact).abs() <= RELATIVE_ERROR * exact, "{ours} instead of {exact} in {layers}");
         assert!(run.penalty() > 0.0 && (evaluation.penalty - run.penalty()).abs() <= RELATIVE_ERROR * run.penalty());
@@ -533,8 +533,8 @@ fn failed_steps_leave_the_weights_and_what_follows() {
     let config = config(&every_layer());
     let batch = batch(&config);
     let (mut fresh, mut model) = (model(&config, context(), 0), model(&config, context(), 0));
-    let targets = targets(&model, &batch, Loss::CategoricalCrossentropy);
-    let options = StepOptions::new(Loss::CategoricalCrossentropy, ADAM);
+    let targets = targets(&model, &batch, Loss::CATEGORICAL_CROSSENTROPY);
+    let options = StepOptions::new(Loss::CATEGORICAL_CROSSENTROPY, ADAM);
     let before = values(&model);
     let attempt = |model: &mut Model, batch: &Batch, targets: &Targets, options: &StepOptions, cancel: bool| {
         let failed = model.train_step(batch, targets, options, &AtomicBool::new(cancel)).unwrap_err();
@@ -600,7 +600,7 @@ fn memory_does_not_grow_after_the_first_batch() {
         let mut batch = batch(&config);
         batch.initial = states(&config, batch.lengths.len(), 7);
         let mut model = model(&config, context(), 0);
-        let loss = if layers.contains("softmax") { Loss::CategoricalCrossentropy } else { Loss::MeanSquaredError };
+        let loss = if layers.contains("softmax") { Loss::CATEGORICAL_CROSSENTROPY } else { Loss::MeanSquaredError };
         let targets = targets(&model, &batch, loss);
         let (rows, columns) = output_shape(&model, &batch);
         let small = cut(&batch, &[(0, 0, 2), (3, 0, 1)]);

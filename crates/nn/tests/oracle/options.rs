@@ -9,7 +9,7 @@ const SOFTMAX: &str = r#"{"kind":"dense","units":3,"activation":"softmax"}"#;
 fn check_recurrent(kind: &str, options: &str) {
     let layer = |units: usize, more: &str| format!(r#"{{"kind":"{kind}","units":{units}{more}{options}}}"#);
     let steps = layer(5, r#","returnSequences":true"#);
-    check(&format!(r#"{{"kind":"input","features":3}},{steps},{SOFTMAX}"#), Loss::CategoricalCrossentropy);
+    check(&format!(r#"{{"kind":"input","features":3}},{steps},{SOFTMAX}"#), Loss::CATEGORICAL_CROSSENTROPY);
     let wide = if options.contains("goBackwards") {
         layer(17, "")
     } else {
@@ -17,7 +17,7 @@ fn check_recurrent(kind: &str, options: &str) {
     };
     let words = r#"{"kind":"embedding","inputDim":7,"outputDim":6}"#;
     let last = r#"{"kind":"dense","units":2,"activation":"sigmoid"}"#;
-    check(&format!("{words},{wide},{last}"), Loss::BinaryCrossentropy);
+    check(&format!("{words},{wide},{last}"), Loss::BINARY_CROSSENTROPY);
 }
 
 macro_rules! recurrent {
@@ -162,7 +162,7 @@ macro_rules! layers {
     ($($name:ident: $layers:expr;)*) => {
         $(#[test]
         fn $name() {
-            check(&between($layers), Loss::CategoricalCrossentropy);
+            check(&between($layers), Loss::CATEGORICAL_CROSSENTROPY);
         })*
     };
 }
@@ -224,34 +224,34 @@ layers! {
 models! {
     two_directions_apart: MeanSquaredError, &format!(r#"{FEATURES},{{"kind":"bidirectional","mergeMode":null,"layer":{{"kind":"lstm","units":4}}}}"#);
     two_directions_apart_at_every_step: MeanSquaredError, &format!(r#"{FEATURES},{{"kind":"bidirectional","mergeMode":null,"layer":{{"kind":"gru","units":4,"returnSequences":true}}}}"#);
-    word_dropout_with_shared_tokens: CategoricalCrossentropy, &format!(r#"{{"kind":"embedding","inputDim":11,"outputDim":5,"dropout":0.3}},{LSTM},{SOFTMAX}"#);
-    word_dropout_with_input_masks: CategoricalCrossentropy, &format!(r#"{{"kind":"embedding","inputDim":11,"outputDim":5,"dropout":0.3}},{{"kind":"gru","units":5,"dropout":0.3}},{SOFTMAX}"#);
-    word_dropout_without_sharing: CategoricalCrossentropy, &format!(r#"{{"kind":"embedding","inputDim":11,"outputDim":5,"dropout":0.3}},{{"kind":"layerNormalization"}},{LSTM},{SOFTMAX}"#);
-    embeddings_regularizer: CategoricalCrossentropy, &format!(r#"{{"kind":"embedding","inputDim":11,"outputDim":5,"embeddingsRegularizer":{{"l1":0.01,"l2":0.02}}}},{LSTM},{SOFTMAX}"#);
-    embedding_before_spatial_dropout: CategoricalCrossentropy, &format!(r#"{WORDS},{{"kind":"spatialDropout","rate":0.3}},{{"kind":"lstm","units":5}},{SOFTMAX}"#);
-    embedding_before_dense: CategoricalCrossentropy, &format!(r#"{WORDS},{{"kind":"dense","units":4,"activation":"tanh"}},{LSTM},{SOFTMAX}"#);
-    embedding_before_conv1d: CategoricalCrossentropy, &format!(r#"{WORDS},{{"kind":"conv1d","filters":4,"kernelSize":3}},{{"kind":"globalMaxPooling"}},{SOFTMAX}"#);
-    embedding_before_a_residual_layer: CategoricalCrossentropy, &format!(r#"{WORDS},{{"kind":"residual","layer":{LSTM}}},{SOFTMAX}"#);
-    embedding_before_attention_pooling: CategoricalCrossentropy, &format!(r#"{WORDS},{{"kind":"attentionPooling"}},{SOFTMAX}"#);
-    embedding_before_concat_pooling: CategoricalCrossentropy, &format!(r#"{WORDS},{{"kind":"concatPooling"}},{SOFTMAX}"#);
-    tied_at_every_step: CategoricalCrossentropy, &format!(r#"{WORDS},{LSTM},{{"kind":"dense","units":7,"activation":"softmax","tiedTo":"words"}}"#);
-    tied_without_bias: BinaryCrossentropy, &format!(r#"{WORDS},{{"kind":"lstm","units":5}},{{"kind":"dense","units":7,"activation":"sigmoid","tiedTo":"words","useBias":false}}"#);
-    tied_directly: CategoricalCrossentropy, &format!(r#"{WORDS},{{"kind":"dense","units":7,"activation":"softmax","tiedTo":"words"}}"#);
-    tied_with_word_dropout_and_regularizer: CategoricalCrossentropy, &format!(r#"{{"kind":"embedding","inputDim":7,"outputDim":5,"dropout":0.3,"embeddingsRegularizer":{{"l2":0.1}},"name":"words"}},{LSTM},{{"kind":"dense","units":7,"activation":"softmax","tiedTo":"words","activityRegularizer":{{"l2":0.3}}}}"#);
-    tied_to_a_frozen_embedding: CategoricalCrossentropy, &format!(r#"{{"kind":"embedding","inputDim":7,"outputDim":5,"trainable":false,"name":"words"}},{LSTM},{{"kind":"dense","units":7,"activation":"softmax","tiedTo":"words"}}"#);
-    attention_pooling: CategoricalCrossentropy, &format!(r#"{FEATURES},{{"kind":"dense","units":5}},{{"kind":"attentionPooling"}},{SOFTMAX}"#);
-    attention_pooling_with_units: CategoricalCrossentropy, &format!(r#"{FEATURES},{{"kind":"dense","units":18}},{{"kind":"attentionPooling","units":3}},{SOFTMAX}"#);
-    binary_crossentropy: BinaryCrossentropy, &format!(r#"{FEATURES},{LSTM},{{"kind":"dense","units":3,"activation":"sigmoid"}}"#);
-    binary_crossentropy_of_one_output: BinaryCrossentropy, &format!(r#"{FEATURES},{{"kind":"lstm","units":5}},{{"kind":"dense","units":1,"activation":"sigmoid"}}"#);
+    word_dropout_with_shared_tokens: CATEGORICAL_CROSSENTROPY, &format!(r#"{{"kind":"embedding","inputDim":11,"outputDim":5,"dropout":0.3}},{LSTM},{SOFTMAX}"#);
+    word_dropout_with_input_masks: CATEGORICAL_CROSSENTROPY, &format!(r#"{{"kind":"embedding","inputDim":11,"outputDim":5,"dropout":0.3}},{{"kind":"gru","units":5,"dropout":0.3}},{SOFTMAX}"#);
+    word_dropout_without_sharing: CATEGORICAL_CROSSENTROPY, &format!(r#"{{"kind":"embedding","inputDim":11,"outputDim":5,"dropout":0.3}},{{"kind":"layerNormalization"}},{LSTM},{SOFTMAX}"#);
+    embeddings_regularizer: CATEGORICAL_CROSSENTROPY, &format!(r#"{{"kind":"embedding","inputDim":11,"outputDim":5,"embeddingsRegularizer":{{"l1":0.01,"l2":0.02}}}},{LSTM},{SOFTMAX}"#);
+    embedding_before_spatial_dropout: CATEGORICAL_CROSSENTROPY, &format!(r#"{WORDS},{{"kind":"spatialDropout","rate":0.3}},{{"kind":"lstm","units":5}},{SOFTMAX}"#);
+    embedding_before_dense: CATEGORICAL_CROSSENTROPY, &format!(r#"{WORDS},{{"kind":"dense","units":4,"activation":"tanh"}},{LSTM},{SOFTMAX}"#);
+    embedding_before_conv1d: CATEGORICAL_CROSSENTROPY, &format!(r#"{WORDS},{{"kind":"conv1d","filters":4,"kernelSize":3}},{{"kind":"globalMaxPooling"}},{SOFTMAX}"#);
+    embedding_before_a_residual_layer: CATEGORICAL_CROSSENTROPY, &format!(r#"{WORDS},{{"kind":"residual","layer":{LSTM}}},{SOFTMAX}"#);
+    embedding_before_attention_pooling: CATEGORICAL_CROSSENTROPY, &format!(r#"{WORDS},{{"kind":"attentionPooling"}},{SOFTMAX}"#);
+    embedding_before_concat_pooling: CATEGORICAL_CROSSENTROPY, &format!(r#"{WORDS},{{"kind":"concatPooling"}},{SOFTMAX}"#);
+    tied_at_every_step: CATEGORICAL_CROSSENTROPY, &format!(r#"{WORDS},{LSTM},{{"kind":"dense","units":7,"activation":"softmax","tiedTo":"words"}}"#);
+    tied_without_bias: BINARY_CROSSENTROPY, &format!(r#"{WORDS},{{"kind":"lstm","units":5}},{{"kind":"dense","units":7,"activation":"sigmoid","tiedTo":"words","useBias":false}}"#);
+    tied_directly: CATEGORICAL_CROSSENTROPY, &format!(r#"{WORDS},{{"kind":"dense","units":7,"activation":"softmax","tiedTo":"words"}}"#);
+    tied_with_word_dropout_and_regularizer: CATEGORICAL_CROSSENTROPY, &format!(r#"{{"kind":"embedding","inputDim":7,"outputDim":5,"dropout":0.3,"embeddingsRegularizer":{{"l2":0.1}},"name":"words"}},{LSTM},{{"kind":"dense","units":7,"activation":"softmax","tiedTo":"words","activityRegularizer":{{"l2":0.3}}}}"#);
+    tied_to_a_frozen_embedding: CATEGORICAL_CROSSENTROPY, &format!(r#"{{"kind":"embedding","inputDim":7,"outputDim":5,"trainable":false,"name":"words"}},{LSTM},{{"kind":"dense","units":7,"activation":"softmax","tiedTo":"words"}}"#);
+    attention_pooling: CATEGORICAL_CROSSENTROPY, &format!(r#"{FEATURES},{{"kind":"dense","units":5}},{{"kind":"attentionPooling"}},{SOFTMAX}"#);
+    attention_pooling_with_units: CATEGORICAL_CROSSENTROPY, &format!(r#"{FEATURES},{{"kind":"dense","units":18}},{{"kind":"attentionPooling","units":3}},{SOFTMAX}"#);
+    binary_crossentropy: BINARY_CROSSENTROPY, &format!(r#"{FEATURES},{LSTM},{{"kind":"dense","units":3,"activation":"sigmoid"}}"#);
+    binary_crossentropy_of_one_output: BINARY_CROSSENTROPY, &format!(r#"{FEATURES},{{"kind":"lstm","units":5}},{{"kind":"dense","units":1,"activation":"sigmoid"}}"#);
     mean_squared_error: MeanSquaredError, &format!(r#"{FEATURES},{LSTM},{{"kind":"dense","units":3}}"#);
     mean_squared_error_of_a_softmax: MeanSquaredError, &format!(r#"{FEATURES},{LSTM},{SOFTMAX}"#);
     mean_squared_error_of_a_hard_sigmoid: MeanSquaredError, &format!(r#"{FEATURES},{LSTM},{{"kind":"dense","units":3,"activation":"hardSigmoid"}}"#);
     mean_squared_error_of_a_recurrent_layer: MeanSquaredError, &format!("{FEATURES},{LSTM}");
-    activity_of_a_softmax: CategoricalCrossentropy, &format!(r#"{FEATURES},{LSTM},{{"kind":"dense","units":3,"activation":"softmax","activityRegularizer":{{"l1":0.1,"l2":0.3}}}}"#);
-    activity_of_a_sigmoid: BinaryCrossentropy, &format!(r#"{FEATURES},{LSTM},{{"kind":"dense","units":3,"activation":"sigmoid","activityRegularizer":{{"l1":0.1,"l2":0.3}}}}"#);
+    activity_of_a_softmax: CATEGORICAL_CROSSENTROPY, &format!(r#"{FEATURES},{LSTM},{{"kind":"dense","units":3,"activation":"softmax","activityRegularizer":{{"l1":0.1,"l2":0.3}}}}"#);
+    activity_of_a_sigmoid: BINARY_CROSSENTROPY, &format!(r#"{FEATURES},{LSTM},{{"kind":"dense","units":3,"activation":"sigmoid","activityRegularizer":{{"l1":0.1,"l2":0.3}}}}"#);
     activity_of_a_softmax_under_another_loss: MeanSquaredError, &format!(r#"{FEATURES},{LSTM},{{"kind":"dense","units":3,"activation":"softmax","activityRegularizer":{{"l2":0.3}}}}"#);
     activity_of_a_last_recurrent_layer: MeanSquaredError, &format!(r#"{FEATURES},{{"kind":"gru","units":3,"activityRegularizer":{{"l1":0.1,"l2":0.3}}}}"#);
-    stacked_bidirectional_layers_with_dropout: CategoricalCrossentropy, &format!(r#"{{"kind":"embedding","inputDim":7,"outputDim":5,"dropout":0.3}},{{"kind":"bidirectional","layer":{{"kind":"lstm","units":5,"returnSequences":true,"dropout":0.25,"recurrentDropout":0.25}}}},{{"kind":"dropout","rate":0.3}},{{"kind":"lstm","units":3,"returnSequences":true}},{SOFTMAX}"#);
+    stacked_bidirectional_layers_with_dropout: CATEGORICAL_CROSSENTROPY, &format!(r#"{{"kind":"embedding","inputDim":7,"outputDim":5,"dropout":0.3}},{{"kind":"bidirectional","layer":{{"kind":"lstm","units":5,"returnSequences":true,"dropout":0.25,"recurrentDropout":0.25}}}},{{"kind":"dropout","rate":0.3}},{{"kind":"lstm","units":3,"returnSequences":true}},{SOFTMAX}"#);
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn the_articles_model_at_three_odd_sizes() {
                 r#"{{"kind":"embedding","inputDim":11,"outputDim":{inputs},"dropout":0.2}},
                 {{"kind":"lstm","units":{units},"dropout":0.2,"recurrentDropout":0.2}},{SOFTMAX}"#
             ),
-            Loss::CategoricalCrossentropy,
+            Loss::CATEGORICAL_CROSSENTROPY,
         );
     }
 }

@@ -557,11 +557,12 @@ impl Objective<'_> {
                         outputs.iter().enumerate().map(|(i, &p)| of(p, target(row, i, count))).sum()
                     };
                     let value = match loss {
-                        Loss::CategoricalCrossentropy => each(|p, y| -y * p.ln()),
-                        Loss::BinaryCrossentropy => {
+                        Loss::CategoricalCrossentropy { .. } => each(|p, y| -y * p.ln()),
+                        Loss::BinaryCrossentropy { .. } => {
                             each(|p, y| -y * p.ln() - (1.0 - y) * (1.0 - p).ln()) / count as f64
                         }
                         Loss::MeanSquaredError => each(|p, y| (p - y) * (p - y)) / count as f64,
+                        other => unreachable!("{other:?} has tests of its own"),
                     };
                     weighted.0 += weight(row) * value;
                     weighted.1 += weight(row);
