@@ -14,8 +14,10 @@ export {
 export { type ReadTextOptions, readText } from './data/text.js'
 export { CellstateError, ERROR_CODES, type ErrorCode, type ErrorDetails } from './errors.js'
 export { type GradientFlowOptions, gradientFlow, type LayerFlow } from './explain/gradient-flow.js'
+export { type CtcDecodeOptions, type CtcLabels, ctcDecode } from './model/ctc-decode.js'
 export type { Activation, ElementwiseActivation } from './model/layers/activations.js'
 export { type Conv1dLayer, type Conv1dOptions, conv1d, type Padding } from './model/layers/convolution.js'
+export { type CrfLayer, type CrfOptions, crf } from './model/layers/crf.js'
 export { type DenseLayer, type DenseOptions, dense } from './model/layers/dense.js'
 export type { LayerOptions } from './model/layers/description.js'
 export { type DropoutLayer, type DropoutOptions, dropout, spatialDropout } from './model/layers/dropout.js'
@@ -72,6 +74,18 @@ export {
   residual,
 } from './model/layers/wrappers.js'
 export type { Layer } from './model/layers.js'
+export type {
+  BinaryCrossentropyOptions,
+  BinaryFocalOptions,
+  CrossentropyOptions,
+  CtcOptions,
+  FocalOptions,
+  HuberOptions,
+  Loss,
+  LossDescription,
+  LossName,
+  QuantileOptions,
+} from './model/losses.js'
 export {
   type BackwardOptions,
   type EvaluateOptions,
@@ -88,7 +102,7 @@ export {
   type SequentialOptions,
   sequential,
 } from './model/model.js'
-export type { Evaluation, Loss, Metric, Optimizer, Schedule } from './model/objective.js'
+export type { ClassWeight, Evaluation, Metric, Optimizer, Schedule } from './model/objective.js'
 export type { ModelInput } from './model/sequences.js'
 export { Session, type SessionOptions, type StreamOptions } from './model/session.js'
 export type { LayerState, ModelStates } from './model/states.js'
@@ -112,6 +126,16 @@ export { type PaddedSequences, type PadSequencesOptions, padSequences } from './
 export { type MatrixMode, Tokenizer, type TokenizerInput, type TokenizerOptions } from './text/tokenizer.js'
 export type { TokenizerJson } from './text/tokenizer-json.js'
 export type { EpochReport, History, StepReport } from './training/history.js'
+export {
+  binaryCrossentropy,
+  binaryFocalCrossentropy,
+  categoricalCrossentropy,
+  categoricalFocalCrossentropy,
+  ctc,
+  huber,
+  quantile,
+  sparseCategoricalCrossentropy,
+} from './training/losses.js'
 export { type AdamOptions, adam, adamW } from './training/optimizers.js'
 export { type OneCycleOptions, oneCycle } from './training/schedules.js'
 export {

@@ -343,6 +343,7 @@ const layer = () =>
     { kind: 'globalAveragePooling' },
     { kind: 'concatPooling' },
     { kind: 'attentionPooling' },
+    { kind: 'crf', units: 2, decode: pick(['viterbi', 'marginals']) },
     { kind: pick(['BatchNormalization', 'Linear', 'time_distributed']) },
   ])
 const compute = { threads: () => pick([1, 2]), simd: () => pick(['scalar', 'avx2', '']) }
@@ -470,7 +471,7 @@ const inputs = () =>
 const sample = () => ({
   input: chance(0.7) ? sequence() : view(),
   target: pick([0, 1, 0, 1, [0, 1], view(Float32Array, 2)]),
-  ...(chance(0.2) ? { weight: random() } : {}),
+  ...(chance(0.2) ? { weight: chance(0.5) ? random() : some(3, random) } : {}),
 })
 const samples = () =>
   pick([
@@ -496,7 +497,22 @@ const weights = () => ({
   [chance(0.9) ? 'dense.bias' : pick(['lstm', '__proto__'])]: view(Float32Array, 2),
 })
 const loss = () =>
-  pick(['categoricalCrossentropy', 'sparseCategoricalCrossentropy', 'binaryCrossentropy', 'meanSquaredError'])
+  pick([
+    'categoricalCrossentropy',
+    'sparseCategoricalCrossentropy',
+    'binaryCrossentropy',
+    'meanSquaredError',
+    'cosineSimilarity',
+    'ctc',
+    'crf',
+    'mse',
+    { kind: 'huber', delta: pick([1, 0, Number.NaN]) },
+    { kind: 'quantile', quantiles: some(3, random) },
+    { kind: 'ctc', blank: below(3), zeroInfinity: chance(0.5) },
+    { kind: 'categoricalFocalCrossentropy', gamma: random() },
+  ])
+const smoothing = () => options({ labelSmoothing: random })
+const focal = () => ({ ...smoothing(), ...options({ gamma: random, alpha: random }) })
 const source = () =>
   pick([
     () => pick(['good.csv', 'bad.csv', 'rows.jsonl', 'latin.txt', '.', 'nothing.csv', 'good.csv/x', 'a\0b']),
@@ -525,6 +541,7 @@ const training = () => ({
     epochs: () => 1 + below(2),
     lengthPool: () => 1 + below(3),
     gradientShards: () => 1 + below(3),
+    classWeight: () => pick(['balanced', [1, 2], { 1: 3 }, { a: 1 }, view(), [-1]]),
     validation: samples,
     metrics: () => ['accuracy'],
     callbacks: () => [
@@ -662,7 +679,12 @@ function fittingLayers() {
   const pooling = ['globalAveragePooling', 'globalMaxPooling', 'concatPooling', 'attentionPooling']
   if (chance(0.4))
     list.push(pick([{ kind: pick(pooling) }, { ...cell(2), ...cellOptions(), returnSequences: false }]))
-  list.push({ kind: 'dense', units: 2, ...options({ activation: () => 'softmax' }) })
+  if (
+    list.every(({ kind, returnSequences }) => !pooling.includes(kind) && returnSequences !== false) &&
+    chance(0.2)
+  ) {
+    list.push({ kind: 'crf', units: 2, decode: pick(['viterbi', 'marginals']) })
+  } else list.push({ kind: 'dense', units: 2, ...options({ activation: () => 'softmax' }) })
   return list
 }
 const named = () => options({ name: () => pick(WORDS), trainable: () => chance(0.5) })
@@ -830,6 +852,45 @@ const TARGETS = {
     ...options({ units: () => 3, kernelInitializer: initializer }),
     ...named(),
   })),
+  crf: call(api.crf, () => ({
+    ...options({
+      units: () => 3,
+      decode: () => pick(['viterbi', 'marginals', 'beam']),
+      transitionsInitializer: initializer,
+      transitionsRegularizer: regularizer,
+      numTags: () => 3,
+    }),
+    ...named(),
+  })),
+  categoricalCrossentropy: call(api.categoricalCrossentropy, smoothing),
+  sparseCategoricalCrossentropy: call(api.sparseCategoricalCrossentropy, smoothing),
+  binaryCrossentropy: call(api.binaryCrossentropy, () => ({
+    ...smoothing(),
+    ...options({ positiveWeight: random }),
+  })),
+  categoricalFocalCrossentropy: call(api.categoricalFocalCrossentropy, focal),
+  binaryFocalCrossentropy: call(api.binaryFocalCrossentropy, () => ({
+    ...focal(),
+    ...options({ applyClassBalancing: () => chance(0.5) }),
+  })),
+  huber: call(api.huber, () => options({ delta: random })),
+  quantile: call(api.quantile, () => options({ quantiles: () => some(3, random) })),
+  ctc: call(api.ctc, () => options({ blank: () => below(3), zeroInfinity: () => chance(0.5) })),
+  ctcDecode: call(
+    api.ctcDecode,
+    () => ({
+      values: pick([() => new Float32Array(6).fill(random()), () => view(Float32Array, 6)])(),
+      features: pick([2, 3]),
+      lengths: pick([[1, 2], [3], [0, 2], view(Uint32Array, 2)]),
+    }),
+    () =>
+      options({
+        blank: () => below(3),
+        strategy: () => pick(['greedy', 'beamSearch']),
+        beamWidth: () => 1 + below(4),
+        signal: () => (chance(0.3) ? signal() : undefined),
+      }),
+  ),
   'initializers.uniform': call(api.initializers.uniform, () => options({ limit: random })),
   'initializers.normal': call(api.initializers.normal, () => options({ stddev: random })),
   'initializers.truncatedNormal': call(api.initializers.truncatedNormal, () => options({ stddev: random })),
@@ -865,12 +926,20 @@ const TARGETS = {
       await settle(made.backward(zeros(), { stateGradients: output.states }))
       await settle(made.applyGradients(api.adam()))
       const perStep = output.lengths !== undefined
+      const last = list.at(-1).kind === 'crf' ? 'crf' : list.at(-1).activation
+      const ends = {
+        crf: ['crf'],
+        softmax: perStep
+          ? ['categoricalCrossentropy', 'categoricalFocalCrossentropy', { kind: 'ctc', zeroInfinity: true }]
+          : ['categoricalCrossentropy', 'categoricalFocalCrossentropy'],
+      }
+      const numbers = ['meanSquaredError', 'meanAbsoluteError', 'huber', 'quantile', 'cosineSimilarity']
+      const loss = pick(ends[last] ?? numbers)
+      const width = last === 'crf' ? 1 : output.features
       const samples = Array.from(sequences, input => ({
         input,
-        target: Array((perStep ? input.length : 1) * output.features).fill(0),
+        target: loss.kind === 'ctc' ? [1, 1] : Array((perStep ? input.length : 1) * width).fill(0),
       }))
-      const last = list.at(-1).activation
-      const loss = last === 'softmax' ? 'categoricalCrossentropy' : 'meanSquaredError'
       const gradientShards = 1 + below(2)
       await settle(api.train(made, samples, { loss, batchSize: 2, gradientShards, validation: samples }))
       await settle(made.setTrainable(pick(made.layers).name, false))

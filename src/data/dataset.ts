@@ -20,8 +20,8 @@ export interface Sample {
   input: SampleInput
   /** Number of the right class, or the numbers that the model should give. */
   target: number | ArrayLike<number>
-  /** How much the example counts. Default 1. */
-  weight?: number | undefined
+  /** How much the example counts, or, an array, every step of its input. Default 1. */
+  weight?: number | ArrayLike<number> | undefined
 }
 
 /** What functions that need examples take. */
@@ -55,7 +55,7 @@ export class Dataset implements Iterable<Sample> {
   #features: number | undefined
   readonly #ends: number[] = []
   readonly #targets: (number | Float32Array)[] = []
-  #weights: number[] | undefined
+  #weights: (number | Float32Array)[] | undefined
   #largestId = -1
   /** Whether there are inputs only, which errors name without their sample. */
   #inputsOnly = false
@@ -153,8 +153,8 @@ export class Dataset implements Iterable<Sample> {
     return this.#targets[checkInteger('index', index, 0, this.#ends.length - 1)]!
   }
 
-  /** Weight of example `index`. */
-  weightOf(index: number): number {
+  /** Weight of example `index`, or of each of its steps. */
+  weightOf(index: number): number | Float32Array {
     return this.#weights?.[checkInteger('index', index, 0, this.#ends.length - 1)] ?? 1
   }
 
@@ -209,11 +209,12 @@ export class Dataset implements Iterable<Sample> {
     try {
       this.#addInput(this.#inputsOnly ? `inputs[${this.length}]` : part('input'), input)
       const checked = checkTarget(part('target'), target)
+      let checkedWeight: number | Float32Array = 1
       if (weight !== undefined) {
-        checkNumber(part('weight'), weight, 'a number from 0', number => number >= 0)
+        checkedWeight = checkWeight(part('weight'), weight, (this.#used - before) / (this.#features || 1))
         this.#weights ??= this.#ends.map(() => 1)
       }
-      this.#weights?.push(weight ?? 1)
+      this.#weights?.push(checkedWeight)
       this.#targets.push(checked)
       this.#ends.push(this.#used)
     } catch (error) {
@@ -290,6 +291,19 @@ function checkTarget(path: string, target: unknown): number | Float32Array {
   for (let i = 0; i < target.length; i++) {
     values[i] = finite(`${path}[${i}]`, target[i])
   }
+  return values
+}
+
+/** A number from 0, or one for each of `steps` steps. */
+function checkWeight(path: string, weight: unknown, steps: number): number | Float32Array {
+  const check = (place: string, value: unknown): number =>
+    checkNumber(place, value, 'a number from 0', number => number >= 0)
+  if (!isArrayLike(weight)) return check(path, weight)
+  if (weight.length !== steps) {
+    throw argumentRangeError(path, `one number, or ${steps}, one a step of the input`, weight)
+  }
+  const values = allocate(Float32Array, steps, 1)
+  for (let i = 0; i < steps; i++) values[i] = check(`${path}[${i}]`, weight[i])
   return values
 }
 

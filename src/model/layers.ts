@@ -1,5 +1,6 @@
 /** All layers of a model: plain frozen objects that are the configuration in a model file. */
 import { type Conv1dLayer, conv1dAt } from './layers/convolution.js'
+import { type CrfLayer, crfAt } from './layers/crf.js'
 import { type DenseLayer, denseAt } from './layers/dense.js'
 import { type DropoutLayer, dropoutAt } from './layers/dropout.js'
 import { type EmbeddingLayer, embeddingAt, type InputLayer, inputAt } from './layers/inputs.js'
@@ -32,6 +33,7 @@ export type Layer =
   | LayerNormalizationLayer
   | PoolingLayer
   | AttentionPoolingLayer
+  | CrfLayer
 
 const READERS: Readers<Layer, Layer['kind']> = {
   input: inputAt,
@@ -52,6 +54,7 @@ const READERS: Readers<Layer, Layer['kind']> = {
   globalMaxPooling: (path, options) => poolingAt(path, 'globalMaxPooling', options),
   concatPooling: (path, options) => poolingAt(path, 'concatPooling', options),
   attentionPooling: attentionPoolingAt,
+  crf: crfAt,
 }
 
 /** A checked copy of `value`, which may come from JSON. */

@@ -25,11 +25,11 @@ import {
 import { bytes, count } from '../words.js'
 import { pretrainedOf } from './layers/inputs.js'
 import { checkLayer, type Layer } from './layers.js'
+import { checkLoss, checkMetricsOf, type Loss, type LossDescription } from './losses.js'
 import {
   checkTargets,
+  classWeightsOf,
   type Evaluation,
-  LOSSES,
-  type Loss,
   METRICS,
   type Metric,
   nativeOptimizer,
@@ -133,7 +133,7 @@ export interface EvaluateOptions {
 
 /** What `trainStep` of the native layer gets besides the examples. */
 export interface StepSettings {
-  loss: Loss
+  loss: LossDescription
   optimizer: Optimizer
   gradientShards: number
 }
@@ -141,6 +141,8 @@ export interface StepSettings {
 /** Which of the steps of a run it is. */
 export interface StepTurn {
   learningRate: number
+  /** How much every class counts. */
+  classWeights?: Float64Array | undefined
   /** Whether it is left out if the step before failed. */
   follows: boolean
 }
@@ -308,20 +310,22 @@ export class Model {
    */
   async evaluate(data: SampleSource, options: EvaluateOptions): Promise<Evaluation> {
     checkOptions('options', options, ['loss', 'metrics', 'signal'])
-    const loss = checkChoice('options.loss', options.loss, LOSSES)
+    const loss = checkLoss('options.loss', options.loss)
     const metrics = checkMetrics('options.metrics', options.metrics)
+    checkMetricsOf(loss, 'options.metrics', metrics)
     const signal = checkSignal('options.signal', options.signal)
     this.#handle()
     const dataset = await Dataset.from(data, { signal })
     if (dataset.length === 0) throw noExamples('evaluate')
     this.check(dataset, loss)
+    const how = JSON.stringify(loss)
     const sums = { loss: 0, weight: 0, penalty: 0, correct: 0, rows: 0, tokens: 0 }
     for (const indices of lengthBatches(dataset.length, index => dataset.stepsOf(index))) {
       signal?.throwIfAborted()
       const handle = this.#handle()
       const targets = nativeTargets(dataset, indices, loss, this.#outputsOf())
       const batch = asBatch(dataset.gather(indices), this.#features, indices)
-      const part = await nativeCall(() => handle.evaluate(batch, targets, loss))
+      const part = await nativeCall(() => handle.evaluate(batch, targets, how))
       sums.loss += part.lossSum
       sums.weight += part.weightSum
       sums.penalty += part.penalty * indices.length
@@ -410,14 +414,14 @@ export class Model {
    *
    * @param outputGradient as many numbers as the output had, in its order.
    * @returns gradients of the initial states that the forward pass was given.
-   * @throws CellstateError `ERR_BUSY` while the model is being trained by `train()`.
+   * @throws CellstateError `ERR_BUSY` while the model is being trained by `train()`, `ERR_UNSUPPORTED` if it ends in `crf`.
    */
   async backward(outputGradient: Float32Array, options: BackwardOptions = {}): Promise<ModelStates> {
     if (!(outputGradient instanceof Float32Array) || !ArrayBuffer.isView(outputGradient)) {
       throw argumentTypeError('outputGradient', 'a Float32Array', outputGradient)
     }
     checkOptions('options', options, ['stateGradients'])
-    const handle = this.#idle('backward')
+    const handle = this.#differentiable('backward')
     const path = 'options.stateGradients'
     const sequences = this.#forwarded
     const states =
@@ -468,7 +472,7 @@ export class Model {
 
   /** @internal Norms of gradients by hidden states; see `gradientFlow`. */
   async flow(inputs: ModelInput, outputGradient: Float32Array | undefined): Promise<NativeFlow[]> {
-    const handle = this.#idle('gradientFlow')
+    const handle = this.#differentiable('gradientFlow')
     const batch = this.#whole(inputs, 'options.initialState', undefined)
     const gradient = outputGradient ?? firstOfLast(batch.lengths, this.#outputsOf())
     const flow = await nativeCall(() => handle.gradientFlow(batch, gradient))
@@ -572,7 +576,7 @@ export class Model {
    *
    * @throws CellstateError `ERR_DATA` that names the first example that does not fit.
    */
-  check(dataset: Dataset, loss: Loss): void {
+  check(dataset: Dataset, loss: LossDescription): void {
     const [first] = this.#config.layers
     const features = this.#features
     if (dataset.tokens > 0 && dataset.features !== features) {
@@ -592,20 +596,30 @@ export class Model {
     checkTargets(dataset, loss, this.#outputsOf())
   }
 
+  /** @internal A weight for every class of the outputs. */
+  classWeights(
+    dataset: Dataset,
+    loss: LossDescription,
+    weights: 'balanced' | ReadonlyMap<number, number>,
+  ): Float64Array {
+    return classWeightsOf(dataset, loss, this.#outputsOf(), weights)
+  }
+
   /** @internal */
   async trainStep(
     dataset: Dataset,
     indices: Uint32Array,
     { loss, optimizer, gradientShards }: StepSettings,
-    { learningRate, follows }: StepTurn,
+    { learningRate, classWeights, follows }: StepTurn,
   ): Promise<NativeStepReport> {
     const handle = this.#handle()
-    const targets = nativeTargets(dataset, indices, loss, this.#outputsOf())
+    const targets = nativeTargets(dataset, indices, loss, this.#outputsOf(), classWeights)
+    const what = JSON.stringify(loss)
     const how = nativeOptimizer(optimizer, learningRate)
     // The last batch of an epoch may be smaller.
     const shards = Math.min(gradientShards, indices.length)
     const batch = asBatch(dataset.gather(indices), this.#features, indices)
-    return await nativeCall(() => handle.trainStep(batch, targets, loss, how, shards, follows))
+    return await nativeCall(() => handle.trainStep(batch, targets, what, how, shards, follows))
   }
 
   /** @internal Forgets the moments of earlier training. */
@@ -635,6 +649,22 @@ export class Model {
         needs: 'a model that no run uses',
         why: 'two runs at once would change the same parameters',
         fix: ['wait for the first run: await run', 'or stop it: abort its signal, or break out of its loop'],
+      })
+    }
+    return handle
+  }
+
+  /** Refuses a gradient by outputs that have none. */
+  #differentiable(call: string): NativeModel {
+    const handle = this.#idle(call)
+    const last = this.#config.layers.at(-1)!
+    if (last.kind === 'crf') {
+      throw new CellstateError('ERR_UNSUPPORTED', `${call}: ${last.name} has no gradient by its outputs`, {
+        where: call,
+        got: 'a model that ends in crf',
+        needs: 'outputs that have a gradient',
+        why: 'its outputs are decoded; its own loss knows its scores',
+        fix: ["train(model, data, { loss: 'crf' })", 'or end the model with dense'],
       })
     }
     return handle

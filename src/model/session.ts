@@ -260,6 +260,8 @@ function checkStepwise(path: string, layer: Layer): void {
         `see one step: conv1d({ filters: ${filters}, kernelSize: 1 })`,
       )
     }
+    case 'crf':
+      throw refuse('its answer for a step depends on the steps after it', 'end the model with dense')
     case 'residual':
       checkStepwise(`${path}.layer`, layer.layer)
       break

@@ -178,6 +178,7 @@ export const LAYER_REFUSALS: readonly Refusal[] = [
 export const LAYER_NAMES: readonly Renamed[] = [
   { here: 'input', names: ['InputLayer'] },
   { here: 'dense', names: ['Linear'] },
+  { here: 'crf', names: ['LinearChainCRF', 'ChainCRF', 'ConditionalRandomField'] },
   { here: 'lstm', names: ['CuDNNLSTM'] },
   { here: 'gru', names: ['CuDNNGRU'] },
   { here: 'spatialDropout', names: ['SpatialDropout1D', 'Dropout1d'] },
@@ -187,6 +188,67 @@ export const LAYER_NAMES: readonly Renamed[] = [
     names: ['GlobalAveragePooling1D', 'GlobalAvgPool1D', 'AdaptiveAvgPool1d'],
   },
   { here: 'globalMaxPooling', names: ['GlobalMaxPooling1D', 'GlobalMaxPool1D', 'AdaptiveMaxPool1d'] },
+]
+
+/** Losses that do not exist here. */
+export const LOSS_REFUSALS: readonly Refusal[] = [
+  {
+    names: ['kullbackLeiblerDivergence', 'klDivergence', 'kld', 'KLDivLoss'],
+    why: 'it differs from the cross-entropy by a constant',
+    instead: ["`'categoricalCrossentropy'` with probabilities as targets"],
+  },
+  {
+    names: [
+      'hinge',
+      'squaredHinge',
+      'categoricalHinge',
+      'HingeEmbeddingLoss',
+      'MultiMarginLoss',
+      'SoftMarginLoss',
+    ],
+    why: 'outputs of classes are probabilities',
+    instead: ["`'binaryCrossentropy'`", "or `'categoricalCrossentropy'`"],
+  },
+  {
+    names: ['logCosh', 'SmoothL1Loss', 'smoothL1'],
+    why: 'one loss is squared for small errors and linear for large ones',
+    instead: ['`huber({ delta: 1 })`'],
+  },
+  {
+    names: [
+      'meanSquaredLogarithmicError',
+      'msle',
+      'meanAbsolutePercentageError',
+      'mape',
+      'poisson',
+      'PoissonNLLLoss',
+      'GaussianNLLLoss',
+    ],
+    why: 'targets are compared as they are',
+    instead: [
+      "the logarithm of the targets and `'meanSquaredError'`",
+      'or a loss of your own: `model.backward()`',
+    ],
+  },
+  {
+    names: ['dice', 'tversky', 'circle', 'TripletMarginLoss', 'CosineEmbeddingLoss'],
+    why: 'a loss compares an output with its target',
+    instead: ['a loss of your own: `model.forward()`, then `model.backward(outputGradient)`'],
+  },
+]
+
+/** Losses that have another name here. */
+export const LOSS_NAMES: readonly Renamed[] = [
+  { here: 'meanSquaredError', names: ['mse', 'MSELoss', 'l2Loss'] },
+  { here: 'meanAbsoluteError', names: ['mae', 'L1Loss'] },
+  { here: 'huber', names: ['HuberLoss'] },
+  { here: 'quantile', names: ['pinball', 'pinballLoss', 'quantileLoss'] },
+  { here: 'cosineSimilarity', names: ['cosineProximity', 'cosine'] },
+  { here: 'sparseCategoricalCrossentropy', names: ['CrossEntropyLoss', 'NLLLoss', 'softmaxCrossEntropy'] },
+  { here: 'binaryCrossentropy', names: ['BCELoss', 'BCEWithLogitsLoss', 'bce', 'sigmoidCrossEntropy'] },
+  { here: 'categoricalFocalCrossentropy', names: ['focal', 'focalLoss'] },
+  { here: 'ctc', names: ['CTCLoss', 'ctcBatchCost'] },
+  { here: 'crf', names: ['crfLoss', 'crfNll'] },
 ]
 
 /** Options that do not exist here. */
@@ -292,6 +354,18 @@ export const OPTION_REFUSALS: readonly OptionRefusal[] = [
     instead: ['single numbers: `dropout({ rate: 0.2 })`', 'whole features: `spatialDropout({ rate: 0.2 })`'],
   },
   {
+    names: ['learnMode', 'testMode', 'sparseTarget', 'useBoundary', 'batchFirst'],
+    of: ['crf'],
+    why: 'it is trained by its likelihood, with a class a step as target',
+    instead: [LEAVE_OUT],
+  },
+  {
+    names: ['activation'],
+    of: ['crf'],
+    why: 'its scores are taken as they are',
+    instead: [LEAVE_OUT],
+  },
+  {
     names: ['projClip'],
     of: ['lstm'],
     why: 'there are limits to the cell and to the sums of the gates',
@@ -324,6 +398,9 @@ export const OPTION_NAMES: readonly Renamed[] = [
   { here: 'units', names: ['hiddenSize', 'numUnits', 'outputDim'], of: RECURRENT },
   { here: 'units', names: ['outFeatures', 'outputDim'], of: ['dense'] },
   { here: 'units', names: ['attentionDim'], of: ['attentionPooling'] },
+  { here: 'units', names: ['numTags', 'numClasses', 'outputDim'], of: ['crf'] },
+  { here: 'transitionsInitializer', names: ['chainInitializer'], of: ['crf'] },
+  { here: 'transitionsRegularizer', names: ['chainRegularizer'], of: ['crf'] },
   { here: 'filters', names: ['outChannels', 'nbFilter'], of: ['conv1d'] },
   { here: 'kernelSize', names: ['filterLength'], of: ['conv1d'] },
   { here: 'dilationRate', names: ['dilation', 'atrousRate'], of: ['conv1d'] },
@@ -428,6 +505,29 @@ export function refuseLayer(path: string, kind: string, kinds: readonly string[]
     where: path,
     got: `kind: ${show(kind)}`,
     needs: `one of ${kinds.join(', ')}`,
+    why: row.why,
+    fix: row.instead.map(plain),
+  })
+}
+
+/**
+ * Refuses a loss that is known from elsewhere, or has another name here.
+ *
+ * @throws CellstateError `ERR_UNSUPPORTED`, or RangeError if the loss exists under another name.
+ */
+export function refuseLoss(path: string, name: string, names: readonly string[]): void {
+  if (name.length > LONGEST_NAME) return
+  const folded = fold(name)
+  const here = names.find(other => fold(other) === folded) ?? LOSS_NAMES.find(row => named(row, folded))?.here
+  if (here !== undefined) {
+    throw argumentRangeError(path, 'a loss', name, [`did you mean "${here}"?`])
+  }
+  const row = LOSS_REFUSALS.find(refusal => named(refusal, folded))
+  if (row === undefined) return
+  throw new CellstateError('ERR_UNSUPPORTED', `${path}: there is no loss ${show(name)}`, {
+    where: path,
+    got: show(name),
+    needs: `one of ${names.join(', ')}`,
     why: row.why,
     fix: row.instead.map(plain),
   })

@@ -23,8 +23,9 @@ import { concatPooling } from '../model/layers/pooling.js'
 import { lstm } from '../model/layers/recurrent.js'
 import { bidirectional } from '../model/layers/wrappers.js'
 import type { Layer } from '../model/layers.js'
+import type { LossName } from '../model/losses.js'
 import { loadModel, type Model, sequential } from '../model/model.js'
-import type { Evaluation, Loss, Optimizer } from '../model/objective.js'
+import type { Evaluation, Optimizer } from '../model/objective.js'
 import type { ComputeOptions } from '../native/load.js'
 import { Pace } from '../pace.js'
 import { cleanText } from '../text/clean.js'
@@ -175,7 +176,7 @@ export interface TrainingCard {
   /** How the weights were changed. */
   optimizer: Optimizer
   /** What was made small. */
-  loss: Loss
+  loss: LossName
   /** Loss and accuracy on the validation rows after the last epoch. */
   validation?: { loss: number; accuracy: number }
   /** Accuracy of simpler classifiers on the validation rows. */

@@ -1,10 +1,11 @@
 /** Trains a model: one native call a step, and between two steps everything that may look on, stop or change it. */
-import { checkChoice, checkInteger, checkOptions, checkSeed, checkSignal } from '../checks.js'
+import { checkInteger, checkOptions, checkSeed, checkSignal } from '../checks.js'
 import { trainingBatches } from '../data/batches.js'
 import { Dataset, type SampleSource } from '../data/dataset.js'
 import { argumentTypeError, CellstateError } from '../errors.js'
+import { checkLoss, checkMetricsOf, type Loss, type LossDescription } from '../model/losses.js'
 import { checkMetrics, checkOptimizer, Model, noExamples } from '../model/model.js'
-import { LOSSES, type Loss, type Metric, type Optimizer } from '../model/objective.js'
+import { type ClassWeight, checkClassWeight, type Metric, type Optimizer } from '../model/objective.js'
 import type { NativeStepReport } from '../native/binding.js'
 import type { EpochReport, History, StepReport } from './history.js'
 import { EpochTotals } from './metrics.js'
@@ -43,6 +44,11 @@ export interface Callback {
 export interface TrainOptions {
   /** What to make small. */
   loss: Loss
+  /**
+   * How much every class counts, in training only: the weight of an example, or of a step, times that of its class. For
+   * losses whose targets are classes. Default: all count 1.
+   */
+  classWeight?: ClassWeight | undefined
   /** How. Default `adam()`. Its moments start anew with every run. */
   optimizer?: Optimizer | undefined
   /** Examples of a step. Default 32. */
@@ -73,7 +79,8 @@ export interface TrainOptions {
 }
 
 interface Settings {
-  readonly loss: Loss
+  readonly loss: LossDescription
+  readonly classWeight: ReturnType<typeof checkClassWeight>
   readonly optimizer: Optimizer
   readonly batchSize: number
   readonly epochs: number
@@ -115,6 +122,7 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
   if (!Model.is(model)) throw argumentTypeError('model', 'a model, as sequential([…])', model)
   checkOptions('options', options, [
     'loss',
+    'classWeight',
     'optimizer',
     'batchSize',
     'epochs',
@@ -141,15 +149,19 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
     }
   }
   const batchSize = checkInteger('options.batchSize', options.batchSize ?? 32, 1, MOST_EXAMPLES)
+  const loss = checkLoss('options.loss', options.loss)
+  const metrics = checkMetrics('options.metrics', options.metrics)
+  checkMetricsOf(loss, 'options.metrics', metrics)
   return new TrainingRun(model, data, {
-    loss: checkChoice('options.loss', options.loss, LOSSES),
+    loss,
+    classWeight: checkClassWeight('options.classWeight', options.classWeight),
     optimizer: checkOptimizer('options.optimizer', options.optimizer ?? adam()),
     batchSize,
     gradientShards: checkInteger('options.gradientShards', options.gradientShards ?? 1, 1, batchSize),
     epochs: checkInteger('options.epochs', options.epochs ?? 1, 1, MOST_EPOCHS),
     lengthPool: checkInteger('options.lengthPool', options.lengthPool ?? 1, 1, MOST_EXAMPLES),
     validation: options.validation,
-    metrics: checkMetrics('options.metrics', options.metrics),
+    metrics,
     callbacks,
     seed: checkSeed('options.seed', options.seed ?? model.seed),
     signal: checkSignal('options.signal', options.signal),
@@ -163,6 +175,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   readonly #settings: Settings
   readonly #result: Promise<History>
   readonly #stopping = new AbortController()
+  #classWeights: Float64Array | undefined
   #reports: Reports | undefined
   #ended = false
 
@@ -258,10 +271,12 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     signal?.throwIfAborted()
     const dataset = await Dataset.from(data, { signal })
     if (dataset.length === 0) throw noExamples('train')
-    model.check(dataset, this.#settings.loss)
+    const { loss, classWeight } = this.#settings
+    model.check(dataset, loss)
+    this.#classWeights = classWeight && model.classWeights(dataset, loss, classWeight)
     const { validation: held } = this.#settings
     const validation = held === undefined ? undefined : await Dataset.from(held, { signal })
-    if (validation !== undefined) checkValidation(model, validation, this.#settings.loss)
+    if (validation !== undefined) checkValidation(model, validation, loss)
     const context: TrainingContext = {
       model,
       epochs,
@@ -307,7 +322,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     const rateOf = (i: number): number =>
       learningRateAt(optimizer.learningRate, (epoch - 1) * batches.length + i, epochs * batches.length)
     const stepOf = (i: number, follows: boolean): Promise<NativeStepReport> => {
-      const turn = { learningRate: rateOf(i), follows }
+      const turn = { learningRate: rateOf(i), classWeights: this.#classWeights, follows }
       const step = this.#model.trainStep(dataset, batches[i]!, this.#settings, turn)
       return step.catch(placed(`epoch ${epoch}, step ${i + 1}`))
     }
@@ -427,7 +442,7 @@ function placed(place: string): (error: unknown) => never {
   }
 }
 
-function checkValidation(model: Model, validation: Dataset, loss: Loss): void {
+function checkValidation(model: Model, validation: Dataset, loss: LossDescription): void {
   try {
     if (validation.length === 0) throw noExamples('evaluate')
     model.check(validation, loss)

@@ -5,7 +5,7 @@ import { dense, embedding, lstm } from '../../src/index.js'
 import { sequential } from '../../src/model/model.js'
 import { native, VERSION } from '../../src/native/load.js'
 import { TextClassifier } from '../../src/tasks/text-classifier.js'
-import { POOLED, ROWS, TIED, WORDS } from '../model/every-layer.js'
+import { POOLED, ROWS, TAGS, TIED, WORDS } from '../model/every-layer.js'
 import { reviews, temporaryFolder } from '../reviews.js'
 import { cellstate } from './run.js'
 
@@ -98,7 +98,7 @@ describe('cellstate inspect', () => {
   })
 
   it('shows every kind of layer', async () => {
-    for (const [i, layers] of [WORDS, ROWS, TIED, ...POOLED].entries()) {
+    for (const [i, layers] of [WORDS, ROWS, TIED, TAGS, ...POOLED].entries()) {
       const path = join(folder, `layers-${i}.safetensors`)
       const model = sequential(layers)
       await model.save(path)

@@ -35,6 +35,23 @@ describe('Dataset', () => {
     expect(set.gather([1, 0])).toEqual({ values: Float32Array.of(1, 2, 3, 4), lengths: Uint32Array.of(2, 0) })
   })
 
+  it('takes a weight for every step', () => {
+    const set = new Dataset([
+      { input: [1, 2], target: [0, 1], weight: [1, 0.5] },
+      { input: [3], target: [0] },
+      { input: [], target: [], weight: [] },
+    ])
+    expect(Array.from({ length: 3 }, (_, i) => set.weightOf(i))).toEqual([
+      Float32Array.of(1, 0.5),
+      1,
+      new Float32Array(),
+    ])
+    const wrong = (weight: unknown) => () =>
+      new Dataset([{ input: [1, 2], target: 0, weight: weight as number }])
+    expect(wrong([1])).toThrow('samples[0].weight must be one number, or 2, one a step of the input')
+    expect(wrong([1, -1])).toThrow('samples[0].weight[1] must be a number from 0')
+  })
+
   it('names the place of a mistake', () => {
     const wrong = (sample: unknown) => () => new Dataset([{ input: [1], target: 0 }, sample as never])
     expect(wrong({ input: [1, -1], target: 0 })).toThrow('samples[1].input[1] must be a whole number from 0')

@@ -4,6 +4,7 @@ import {
   bidirectional,
   concatPooling,
   conv1d,
+  crf,
   dense,
   dropout,
   embedding,
@@ -79,6 +80,13 @@ export const TIED: readonly Layer[] = [
   embedding({ inputDim: 12, outputDim: 4 }),
   gru({ units: 4, ...STEPS }),
   dense({ units: 12, activation: 'softmax', tiedTo: 'embedding' }),
+]
+
+/** Ids below 12 to one of three classes a step. */
+export const TAGS: readonly Layer[] = [
+  embedding({ inputDim: 12, outputDim: 4 }),
+  lstm({ units: 4, ...STEPS }),
+  crf({ units: 3, decode: 'marginals', transitionsRegularizer: regularizers.l2(1e-3) }),
 ]
 
 /** Means and largest values of ids. */

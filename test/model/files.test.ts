@@ -6,7 +6,7 @@ import { loadModel, sequential } from '../../src/model/model.js'
 import { train } from '../../src/training/train.js'
 import { examples, temporaryFolder } from '../reviews.js'
 import { idSequences, rowSequences, scramble } from './draws.js'
-import { POOLED, ROWS, TIED, WORDS } from './every-layer.js'
+import { POOLED, ROWS, TAGS, TIED, WORDS } from './every-layer.js'
 
 const folder = temporaryFolder()
 const ids = idSequences([5, 1, 0, 9, 3], 12)
@@ -16,6 +16,7 @@ const MODELS: readonly [string, readonly Layer[], ModelInput][] = [
   ['ids to classes', WORDS, ids],
   ['rows to numbers', ROWS, rows],
   ['a tied output', TIED, ids],
+  ['a conditional random field', TAGS, ids],
   ['means', POOLED[0]!, ids],
   ['largest values', POOLED[1]!, ids],
 ]

@@ -9,6 +9,7 @@ const {
   bidirectional,
   concatPooling,
   conv1d,
+  crf,
   dense,
   dropout,
   embedding,
@@ -185,6 +186,24 @@ const LAYERS: Readonly<Record<string, readonly [(options: never) => object, obje
     attentionPooling,
     {},
     { units: UNITS, kernelInitializer: INITIALIZER, biasInitializer: INITIALIZER, ...COMMON },
+  ],
+  crf: [
+    crf,
+    {},
+    {
+      units: UNITS,
+      decode: { good: ['viterbi', 'marginals'], bad: ['beam', 1, null] },
+      useBias: BOOLEAN,
+      kernelInitializer: INITIALIZER,
+      biasInitializer: INITIALIZER,
+      transitionsInitializer: INITIALIZER,
+      startInitializer: INITIALIZER,
+      endInitializer: INITIALIZER,
+      kernelRegularizer: REGULARIZER,
+      biasRegularizer: REGULARIZER,
+      transitionsRegularizer: REGULARIZER,
+      ...COMMON,
+    },
   ],
 }
 

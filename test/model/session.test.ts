@@ -4,6 +4,7 @@ import {
   bidirectional,
   concatPooling,
   conv1d,
+  crf,
   dense,
   embedding,
   globalAveragePooling,
@@ -295,6 +296,15 @@ describe('models that need whole sequences', () => {
       'or see one step: conv1d({ filters: 4, kernelSize: 1 })',
     ],
   ]
+  it('a conditional random field has none', async () => {
+    using model = sequential([words, gru({ units: 4, ...STEPS }), crf({ units: 3 })])
+    expect(await failure(() => model.session())).toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      where: 'layers[2] (crf)',
+      why: 'its answer for a step depends on the steps after it',
+    })
+  })
+
   it.each(refused)('%s: no session, and the error says what to do', async (_, layer, why, fix) => {
     using model = sequential([words, layer])
     const { name } = model.layers[1]!

@@ -3,9 +3,12 @@ import { CellstateError, type CellstateError as Failure } from '../../src/errors
 import * as cellstate from '../../src/index.js'
 import { KINDS } from '../../src/model/layers/kinds.js'
 import { checkLayer } from '../../src/model/layers.js'
+import { checkLoss, LOSS_KINDS } from '../../src/model/losses.js'
 import {
   LAYER_NAMES,
   LAYER_REFUSALS,
+  LOSS_NAMES,
+  LOSS_REFUSALS,
   OPTION_NAMES,
   OPTION_REFUSALS,
   VALUE_REFUSALS,
@@ -43,6 +46,38 @@ const snake = (name: string): string => name.replace(/([a-z0-9])([A-Z])/g, '$1_$
 const camel = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1)
 const flat = <T extends { names: readonly string[] }>(rows: readonly T[]): [string, T][] =>
   rows.flatMap(row => row.names.map((name): [string, T] => [name, row]))
+
+describe('losses from elsewhere', () => {
+  const refused = (name: string): Failure => {
+    try {
+      checkLoss('options.loss', name)
+    } catch (error) {
+      return error as Failure
+    }
+    throw new Error(`${name} was taken`)
+  }
+
+  it.each(flat(LOSS_REFUSALS))('%s is refused with what to use instead', (name, { why, instead }) => {
+    for (const loss of [name, camel(name), snake(name)]) {
+      expect(refused(loss)).toMatchObject({
+        code: 'ERR_UNSUPPORTED',
+        where: 'options.loss',
+        why,
+        fix: instead.map(plain),
+      })
+    }
+  })
+
+  it.each(flat(LOSS_NAMES))('%s has another name here', (name, { here }) => {
+    expect(LOSS_KINDS).toContain(here)
+    expect(refused(name)).toMatchObject({ code: 'ERR_ARGUMENT', fix: [`did you mean "${here}"?`] })
+  })
+
+  it.each(LOSS_KINDS)('%s is found in snake case, too', name => {
+    if (name === snake(name)) expect(checkLoss('loss', name).kind).toBe(name)
+    else expect(refused(snake(name)).fix).toEqual([`did you mean "${name}"?`])
+  })
+})
 
 describe('layers from elsewhere', () => {
   it.each(flat(LAYER_REFUSALS))('%s is refused with what to use instead', (name, { why, instead }) => {

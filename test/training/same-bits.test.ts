@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { attentionPooling, bidirectional, dense, embedding, gru, lstm } from '../../src/index.js'
+import { attentionPooling, bidirectional, ctc, dense, embedding, gru, lstm } from '../../src/index.js'
 import { sequential } from '../../src/model/model.js'
 import { native } from '../../src/native/load.js'
 import { adam } from '../../src/training/optimizers.js'
 import { train } from '../../src/training/train.js'
 import { idSequences, numbers, rowSequences } from '../model/draws.js'
-import { ROWS, TIED, WORDS } from '../model/every-layer.js'
+import { ROWS, TAGS, TIED, WORDS } from '../model/every-layer.js'
 import { examples } from '../reviews.js'
 
 const lengths = Array.from({ length: 80 }, (_, i) => (i * 7) % 12)
@@ -33,6 +33,23 @@ const RUNS = {
     TIED,
     idSequences(lengths, 12).map(input => ({ input, target: input.map(id => (id * 5) % 12) })),
     'sparseCategoricalCrossentropy',
+  ],
+  'a conditional random field': [
+    TAGS,
+    idSequences(lengths, 12).map(input => ({ input, target: input.map(id => id % 3) })),
+    'crf',
+  ],
+  'labels without places': [
+    [
+      embedding({ inputDim: 12, outputDim: 4 }),
+      gru({ units: 6, returnSequences: true }),
+      dense({ units: 5, activation: 'softmax' }),
+    ],
+    idSequences(lengths, 12).map(input => ({
+      input,
+      target: input.filter((_, i) => i % 3 === 0).map(id => 1 + (id % 4)),
+    })),
+    ctc({ zeroInfinity: true }),
   ],
 } as const
 

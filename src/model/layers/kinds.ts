@@ -27,6 +27,7 @@ export const KINDS = [
   'globalMaxPooling',
   'concatPooling',
   'attentionPooling',
+  'crf',
 ] as const
 
 /**
