@@ -2,7 +2,7 @@
  * Writes the tables of the documents, after `npm run build:ts`: `node scripts/tables.mjs`.
  *
  * Those of README.md come from the measured results of docs/results/: `reviews.json` is written by bench/reviews.mjs,
- * `portability.json` by scripts/verify/portability.mjs. Those of docs/layers.md come from src/model/unsupported.ts, those of
+ * `portability.json` by scripts/verify/portability.mjs. Those of docs/layers.md and docs/training.md come from src/model/unsupported.ts, those of
  * docs/performance.md from `scaling.json`, which bench/scaling.mjs writes, and the models in src/cli/scaling/.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -11,6 +11,7 @@ import { argv } from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const README = fileURLToPath(new URL('../README.md', import.meta.url))
+const TRAINING = fileURLToPath(new URL('../docs/training.md', import.meta.url))
 const LAYERS = fileURLToPath(new URL('../docs/layers.md', import.meta.url))
 const PERFORMANCE = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 const results = name =>
@@ -103,16 +104,25 @@ const code = names => names.map(name => `\`${name}\``).join(', ')
 const joined = lines => lines.reduce((text, line) => `${text}${/^(or|and) /.test(line) ? ' ' : '; '}${line}`)
 
 /** The tables of docs/layers.md from what src/model/unsupported.ts exports. */
+const instead = (title, rows) =>
+  table([
+    [title, 'what to use instead', 'why'],
+    ...rows.map(row => [
+      code(row.names) + (row.of ? ` of ${code(row.of)}` : ''),
+      joined(row.instead),
+      row.why,
+    ]),
+  ])
+
+export function lossRefusals({ LOSS_REFUSALS, LOSS_NAMES }) {
+  return {
+    losses: () => instead('loss', LOSS_REFUSALS),
+    lossNames: () =>
+      table([['elsewhere', 'here'], ...LOSS_NAMES.map(({ here, names }) => [code(names), `\`'${here}'\``])]),
+  }
+}
+
 export function refusals({ LAYER_REFUSALS, LAYER_NAMES, OPTION_REFUSALS, OPTION_NAMES, VALUE_REFUSALS }) {
-  const instead = (title, rows) =>
-    table([
-      [title, 'what to use instead', 'why'],
-      ...rows.map(row => [
-        code(row.names) + (row.of ? ` of ${code(row.of)}` : ''),
-        joined(row.instead),
-        row.why,
-      ]),
-    ])
   return {
     layers: () => instead('layer', LAYER_REFUSALS),
     options: () => instead('option', OPTION_REFUSALS),
@@ -257,6 +267,7 @@ if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
   const require = createRequire(import.meta.url)
   const unsupported = require('../dist/model/unsupported.js')
   writeFileSync(LAYERS, withTables(readFileSync(LAYERS, 'utf8'), refusals(unsupported)))
+  writeFileSync(TRAINING, withTables(readFileSync(TRAINING, 'utf8'), lossRefusals(unsupported)))
   const scaling = { ...require('../dist/cli/scaling/fit.js'), ...require('../dist/cli/scaling/points.js') }
   writeFileSync(PERFORMANCE, withTables(readFileSync(PERFORMANCE, 'utf8'), performanceTables(scaling)))
 }

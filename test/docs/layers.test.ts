@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { refusals, withTables } from '../../scripts/tables.mjs'
+import { lossRefusals, refusals, withTables } from '../../scripts/tables.mjs'
 import type { ArgumentParts } from '../../src/errors.js'
 import { KINDS } from '../../src/model/layers/kinds.js'
 import { checkLayer } from '../../src/model/layers.js'
+import { checkLoss, LOSS_KINDS } from '../../src/model/losses.js'
 import * as unsupported from '../../src/model/unsupported.js'
 import { blocksOf, readDocument } from './blocks.js'
 
@@ -22,6 +23,24 @@ function optionsOf(kind: string): string[] {
   }
   throw new Error(`${kind} took an unknown option`)
 }
+
+describe('docs/training.md', () => {
+  const training = readDocument('docs/training.md')
+
+  it('has the tables of refusals that src/model/unsupported.ts gives', () => {
+    expect(training).toBe(withTables(training, lossRefusals(unsupported)))
+    expect(training.match(/<!-- \w+ -->\n\|/g)).toHaveLength(2)
+  })
+
+  it.each(LOSS_KINDS)('tells of the loss %s and all its options', kind => {
+    const row = training
+      .split('\n')
+      .find(line => line.startsWith(`| \`${kind}(`) || line.startsWith(`| \`'${kind}'`))
+    expect(row).toBeDefined()
+    const { kind: _, ...options } = checkLoss('loss', kind)
+    expect(Object.keys(options).filter(name => !row!.includes(name))).toEqual([])
+  })
+})
 
 describe('docs/layers.md', () => {
   it('has the tables of refusals that src/model/unsupported.ts gives', () => {
