@@ -497,9 +497,9 @@ const weights = () => ({
   [chance(0.9) ? 'dense.bias' : pick(['lstm', '__proto__'])]: view(Float32Array, 2),
 })
 const loss = () =>
+  chance(0.6) ? pick(['categoricalCrossentropy', 'sparseCategoricalCrossentropy']) : anyLoss()
+const anyLoss = () =>
   pick([
-    'categoricalCrossentropy',
-    'sparseCategoricalCrossentropy',
     'binaryCrossentropy',
     'meanSquaredError',
     'cosineSimilarity',
@@ -541,7 +541,7 @@ const training = () => ({
     epochs: () => 1 + below(2),
     lengthPool: () => 1 + below(3),
     gradientShards: () => 1 + below(3),
-    classWeight: () => pick(['balanced', [1, 2], { 1: 3 }, { a: 1 }, view(), [-1]]),
+    classWeight: () => pick(['balanced', 'balanced', [1, 2], { 1: 3 }, { 1: 3 }, { a: 1 }, view()]),
     validation: samples,
     metrics: () => ['accuracy'],
     callbacks: () => [
