@@ -102,7 +102,8 @@ export {
   type SequentialOptions,
   sequential,
 } from './model/model.js'
-export type { ClassWeight, Evaluation, Metric, Optimizer, Schedule } from './model/objective.js'
+export type { ClassWeight, Evaluation, Metric } from './model/objective.js'
+export type { Average, Optimizer, ParameterGroup, ParameterPattern, Schedule } from './model/optimizer.js'
 export type { ModelInput } from './model/sequences.js'
 export { Session, type SessionOptions, type StreamOptions } from './model/session.js'
 export type { LayerState, ModelStates } from './model/states.js'
@@ -125,6 +126,7 @@ export { type CleanTextOptions, cleanText } from './text/clean.js'
 export { type PaddedSequences, type PadSequencesOptions, padSequences } from './text/pad.js'
 export { type MatrixMode, Tokenizer, type TokenizerInput, type TokenizerOptions } from './text/tokenizer.js'
 export type { TokenizerJson } from './text/tokenizer-json.js'
+export { type EmaOptions, ema, type SwaOptions, swa } from './training/averages.js'
 export type { EpochReport, History, StepReport } from './training/history.js'
 export {
   binaryCrossentropy,
@@ -136,8 +138,43 @@ export {
   quantile,
   sparseCategoricalCrossentropy,
 } from './training/losses.js'
-export { type AdamOptions, adam, adamW } from './training/optimizers.js'
-export { type OneCycleOptions, oneCycle } from './training/schedules.js'
+export {
+  type AdagradOptions,
+  type AdamOptions,
+  type AsgdOptions,
+  adagrad,
+  adam,
+  adamW,
+  asgd,
+  type CommonOptimizerOptions,
+  type LionOptions,
+  lion,
+  type OptimizerGroup,
+  type RmspropOptions,
+  rmsprop,
+  type SgdOptions,
+  sgd,
+} from './training/optimizers.js'
+export { type PlateauMonitor, type ReduceOnPlateauOptions, reduceOnPlateau } from './training/plateau.js'
+export {
+  type ConstantOptions,
+  type CosineDecayOptions,
+  type CosineRestartsOptions,
+  constant,
+  cosineDecay,
+  cosineRestarts,
+  type ExponentialDecayOptions,
+  exponentialDecay,
+  learningRateAt,
+  type OneCycleOptions,
+  oneCycle,
+  type PolynomialDecayOptions,
+  polynomialDecay,
+  type StepDecayOptions,
+  stepDecay,
+  type WarmupOptions,
+  warmup,
+} from './training/schedules.js'
 export {
   type Callback,
   type TrainingContext,

@@ -24,7 +24,7 @@ const CALLS: [name: string, call: Call, options: string][] = [
   [
     'train',
     options => cellstate.train(classifier(), examples(8), { ...LOSS, ...options } as never),
-    'loss optimizer batchSize epochs validation metrics callbacks signal',
+    'loss optimizer batchSize epochs accumulateSteps truncatedBpttSteps stateful validation metrics callbacks signal',
   ],
   ['sequential', options => sequential([input({ features: 1 })], options), 'seed threads simd precision'],
   [
@@ -38,8 +38,35 @@ const CALLS: [name: string, call: Call, options: string][] = [
     'inputDim outputDim dropout',
   ],
   ['dense', options => dense({ units: 2, ...options }), 'units activation trainable'],
-  ['adam', options => adam(options), 'learningRate beta1 beta2 epsilon globalClipNorm'],
+  ['adam', options => adam(options), 'learningRate beta1 beta2 epsilon globalClipNorm amsgrad lazy'],
   ['adamW', options => adamW(options), 'learningRate weightDecay'],
+  [
+    'sgd',
+    options => cellstate.sgd(options),
+    'learningRate momentum dampening nesterov weightDecay l2 clipValue',
+  ],
+  [
+    'rmsprop',
+    options => cellstate.rmsprop(options),
+    'learningRate rho momentum centered epsilon epsilonMode',
+  ],
+  ['adagrad', options => cellstate.adagrad(options), 'initialAccumulator learningRateDecay epsilon clipNorm'],
+  ['lion', options => cellstate.lion(options), 'beta1 beta2 weightDecay average groups'],
+  ['asgd', options => cellstate.asgd(options), 'lambd alpha t0'],
+  ['ema', options => cellstate.ema(options), 'decay'],
+  ['swa', options => cellstate.swa(options), 'afterEpochs afterSteps every'],
+  [
+    'cosineRestarts',
+    options => cellstate.cosineRestarts({ rate: 1, period: 2, ...options }),
+    'rate period minimum periodFactor rateFactor',
+  ],
+  ['polynomialDecay', options => cellstate.polynomialDecay({ rate: 1, ...options }), 'rate end steps power'],
+  ['warmup', options => cellstate.warmup(1, { steps: 2, ...options }), 'steps from'],
+  [
+    'reduceOnPlateau',
+    options => cellstate.reduceOnPlateau(options),
+    'monitor factor patience minDelta cooldown minimum',
+  ],
   ['oneCycle', options => oneCycle({ maximum: 1, ...options }), 'maximum warmup initialDivisor finalDivisor'],
   [
     'readCsv',

@@ -1,7 +1,6 @@
 /** `cellstate inspect`: what is in a model file. */
 import { stat } from 'node:fs/promises'
 import { loadModel, type Model } from '../model/model.js'
-import type { Optimizer, Schedule } from '../model/objective.js'
 import { TextClassifier, type TrainingCard } from '../tasks/text-classifier.js'
 import type { Tokenizer } from '../text/tokenizer.js'
 import { bytes, count, percent } from '../words.js'
@@ -141,11 +140,14 @@ function tokenizerText({
   ].join(', ')
 }
 
-/** `name value` of every option of an optimizer or a schedule. */
-function optionsOf({ kind, ...options }: Optimizer | Schedule): string[] {
-  return Object.entries(options).map(([name, value]) =>
-    typeof value === 'object' ? `${name} ${value.kind} (${optionsOf(value).join(', ')})` : `${name} ${value}`,
-  )
+/** `name value` of every option of an optimizer, a schedule or an average. */
+function optionsOf({ kind, ...options }: { readonly kind: string }): string[] {
+  return Object.entries(options as Record<string, unknown>).map(([name, value]) => {
+    if (Array.isArray(value)) return `${name} ${value.length}`
+    if (typeof value !== 'object' || value === null) return `${name} ${value}`
+    const described = value as { readonly kind: string }
+    return `${name} ${described.kind} (${optionsOf(described).join(', ')})`
+  })
 }
 
 function cardRows(card: TrainingCard): [string, string][] {

@@ -38,6 +38,14 @@ export function trainingBatches(
   return Array.from(native().permutation(seed, 2 * epoch + 1, batches.length), index => batches[index]!)
 }
 
+/** Positions of `count` examples in their order, cut into batches of `batchSize`; the last one may have fewer. */
+export function sequentialBatches(count: number, batchSize: number): Uint32Array[] {
+  const all = Uint32Array.from({ length: count }, (_, i) => i)
+  return Array.from({ length: Math.ceil(count / batchSize) }, (_, i) =>
+    all.subarray(i * batchSize, (i + 1) * batchSize),
+  )
+}
+
 /** Positions of sequences in parts of at most 32,768 tokens (or one sequence), the longest sequences first. */
 export function* lengthBatches(count: number, stepsOf: (index: number) => number): Generator<Uint32Array> {
   const order = byLength(

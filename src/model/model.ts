@@ -9,9 +9,11 @@ import type {
   NativeBatch,
   NativeFlow,
   NativeModel,
+  NativeOptimizerState,
   NativeOutput,
   NativeStates,
   NativeStepReport,
+  NativeTargets,
 } from '../native/binding.js'
 import {
   type ComputeOptions,
@@ -32,13 +34,12 @@ import {
   type Evaluation,
   METRICS,
   type Metric,
-  nativeOptimizer,
   nativeTargets,
-  type Optimizer,
   type Outputs,
 } from './objective.js'
+import { checkOptimizer, type Optimizer, optimizerDocument } from './optimizer.js'
 import { asBatch, type ModelInput, type Sequences, sequencesOf, unknownId } from './sequences.js'
-import { Session, type SessionOptions } from './session.js'
+import { checkStepwise, Session, type SessionOptions } from './session.js'
 import { checkStates, type ModelStates, putRows, rowsOf } from './states.js'
 
 /** Options of {@link sequential}. */
@@ -131,18 +132,22 @@ export interface EvaluateOptions {
   signal?: AbortSignal | undefined
 }
 
-/** What `trainStep` of the native layer gets besides the examples. */
-export interface StepSettings {
-  loss: LossDescription
-  optimizer: Optimizer
-  gradientShards: number
+/** Examples of a step as the native layer takes them. */
+export interface StepExamples {
+  batch: NativeBatch
+  targets: NativeTargets
 }
 
-/** Which of the steps of a run it is. */
+/** How the native layer computes a step. */
 export interface StepTurn {
+  loss: LossDescription
+  /** What `optimizerDocument` gave. */
+  optimizer: string
   learningRate: number
-  /** How much every class counts. */
-  classWeights?: Float64Array | undefined
+  /** Parts of the gradient. */
+  shards: number
+  /** The sequences of the step before that these go on from; `undefined` where states are not carried. */
+  carried?: Uint32Array | undefined
   /** Whether it is left out if the step before failed. */
   follows: boolean
 }
@@ -503,7 +508,7 @@ export class Model {
   /**
    * Changes the parameters by the gradients of the last {@link Model.backward}.
    *
-   * @param optimizer for example `adam()`; its state (moments) stays in the model.
+   * @param optimizer for example `adam()`; its state (moments) stays in the model until one of another kind comes.
    * @returns the norm of all gradients before clipping.
    * @throws CellstateError `ERR_BUSY` while the model is being trained by `train()`.
    */
@@ -512,10 +517,28 @@ export class Model {
     const handle = this.#idle('applyGradients')
     const { learningRate } = optimizer
     if (typeof learningRate !== 'number') {
-      throw argumentTypeError('optimizer.learningRate', 'a number: a schedule needs train()', learningRate)
+      const fix = ['compute it: adam({ learningRate: learningRateAt(schedule, step, steps) })']
+      throw argumentTypeError(
+        'optimizer.learningRate',
+        'a number: a schedule needs train()',
+        learningRate,
+        fix,
+      )
     }
-    const settings = nativeOptimizer(optimizer, learningRate)
-    return await nativeCall(() => handle.applyGradients(settings))
+    const document = optimizerDocument('optimizer', optimizer, handle.parameters, undefined)
+    return await nativeCall(() => handle.applyGradients(document, learningRate))
+  }
+
+  /**
+   * Has the average that an optimizer with `average` keeps in the place of the parameters, or the parameters themselves,
+   * which the next update takes back. Without an average, nothing changes. `train()` does this by itself.
+   *
+   * @throws CellstateError `ERR_BUSY` while the model is being trained by `train()`.
+   */
+  async useAverage(average: boolean): Promise<void> {
+    checkBoolean('average', average)
+    const handle = this.#idle('useAverage')
+    await nativeCall(() => handle.useAverage(average))
   }
 
   /**
@@ -605,27 +628,77 @@ export class Model {
     return classWeightsOf(dataset, loss, this.#outputsOf(), weights)
   }
 
-  /** @internal */
-  async trainStep(
+  /** @internal Some examples that {@link Model.check} found right. */
+  stepExamples(
     dataset: Dataset,
     indices: Uint32Array,
-    { loss, optimizer, gradientShards }: StepSettings,
-    { learningRate, classWeights, follows }: StepTurn,
-  ): Promise<NativeStepReport> {
-    const handle = this.#handle()
+    loss: LossDescription,
+    classWeights: Float64Array | undefined,
+  ): StepExamples {
     const targets = nativeTargets(dataset, indices, loss, this.#outputsOf(), classWeights)
-    const what = JSON.stringify(loss)
-    const how = nativeOptimizer(optimizer, learningRate)
-    // The last batch of an epoch may be smaller.
-    const shards = Math.min(gradientShards, indices.length)
-    const batch = asBatch(dataset.gather(indices), this.#features, indices)
-    return await nativeCall(() => handle.trainStep(batch, targets, what, how, shards, follows))
+    return { targets, batch: asBatch(dataset.gather(indices), this.#features, indices) }
   }
 
-  /** @internal Forgets the moments of earlier training. */
+  /** @internal */
+  async trainStep(
+    { batch, targets }: StepExamples,
+    { loss, optimizer, learningRate, shards, carried, follows }: StepTurn,
+  ): Promise<NativeStepReport> {
+    const handle = this.#handle()
+    const what = JSON.stringify(loss)
+    return await nativeCall(() =>
+      handle.trainStep(batch, targets, what, optimizer, learningRate, shards, carried, follows),
+    )
+  }
+
+  /** @internal `optimizer` for {@link Model.trainStep}. */
+  optimizerDocument(path: string, optimizer: Optimizer, stepsPerEpoch: number | undefined): string {
+    return optimizerDocument(path, optimizer, this.#handle().parameters, stepsPerEpoch)
+  }
+
+  /** @internal Forgets moments and averages of earlier training. */
   async resetOptimizer(): Promise<void> {
     const handle = this.#handle()
     await nativeCall(() => handle.resetOptimizer())
+  }
+
+  /** @internal {@link Model.useAverage} for a run. */
+  async takeAverage(average: boolean): Promise<void> {
+    const handle = this.#handle()
+    await nativeCall(() => handle.useAverage(average))
+  }
+
+  /** @internal What optimizers keep: with it and the weights, training goes on to the bit. */
+  async optimizerState(): Promise<NativeOptimizerState> {
+    const handle = this.#handle()
+    return await nativeCall(() => handle.getOptimizerState())
+  }
+
+  /** @internal Takes what {@link Model.optimizerState} gave of a model with the same parameters. */
+  async setOptimizerState(state: NativeOptimizerState): Promise<void> {
+    const handle = this.#handle()
+    await nativeCall(() => handle.setOptimizerState(state))
+  }
+
+  /**
+   * @internal Whether states can be carried from step to step of a run.
+   *
+   * @param option the option that asks for it.
+   * @param perStep whether there has to be an output for every step.
+   * @throws CellstateError `ERR_UNSUPPORTED` that names the layer that cannot.
+   */
+  checkCarries(option: string, perStep: boolean): void {
+    for (const [i, layer] of this.#config.layers.entries()) {
+      checkStepwise(`layers[${i}]`, layer, `train on whole sequences: leave ${option} out`)
+    }
+    if (!perStep || this.#outputsOf().perStep) return
+    throw new CellstateError('ERR_UNSUPPORTED', `options.${option} needs an output for every step`, {
+      where: `options.${option}`,
+      got: 'a model with one output a sequence',
+      needs: 'an output, and so a loss, for every step',
+      why: 'the first parts of a sequence would have no loss to learn from',
+      fix: ['lstm({ units: 64, returnSequences: true })', `or train on whole sequences: leave ${option} out`],
+    })
   }
 
   #handle(): NativeModel {
@@ -768,14 +841,6 @@ export function checkMetrics(path: string, value: unknown): readonly Metric[] {
   if (value === undefined) return []
   if (!Array.isArray(value)) throw argumentTypeError(path, 'an array of metrics', value)
   return Array.from(value, (metric, i) => checkChoice(`${path}[${i}]`, metric, METRICS))
-}
-
-/** @throws TypeError if `value` is not what an optimizer function returns. */
-export function checkOptimizer(path: string, value: unknown): Optimizer {
-  if ((value as Optimizer | null | undefined)?.kind !== 'adam') {
-    throw argumentTypeError(path, 'an optimizer, as adam()', value)
-  }
-  return value as Optimizer
 }
 
 /** The error for a data set without examples. */

@@ -1,8 +1,8 @@
-/** Says what a model is trained for: metrics, weights, and targets and optimizers in the form of the native layer. */
+/** Says what a model is trained for: metrics, weights, and targets in the form of the native layer. */
 import { checkNumber } from '../checks.js'
 import type { Dataset } from '../data/dataset.js'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
-import type { NativeOptimizer, NativeTargets } from '../native/binding.js'
+import type { NativeTargets } from '../native/binding.js'
 import { countsRight, isOfSequences, type LossDescription } from './losses.js'
 
 /**
@@ -23,49 +23,7 @@ export interface Evaluation {
   tokens: number
 }
 
-/** How a learning rate changes over a run: what `oneCycle()` returns. */
-export interface Schedule {
-  /** Tells it from other schedules. */
-  readonly kind: 'oneCycle'
-  /** The highest rate. */
-  readonly maximum: number
-  /** Share of the steps in which the rate rises. */
-  readonly warmup: number
-  /** `maximum` over the first rate. */
-  readonly initialDivisor: number
-  /** The first rate over the last. */
-  readonly finalDivisor: number
-}
-
-/** How gradients change parameters: what `adam()` returns. */
-export interface Optimizer {
-  /** Tells it from other optimizers. */
-  readonly kind: 'adam'
-  /** Size of a step, or how it changes from step to step. */
-  readonly learningRate: number | Schedule
-  /** Share of the mean gradient that stays at every step. */
-  readonly beta1: number
-  /** Share of the mean squared gradient that stays at every step. */
-  readonly beta2: number
-  /** Keeps the divisor from 0. */
-  readonly epsilon: number
-  /** Where epsilon is added: before the correction of the bias, or after. */
-  readonly epsilonMode: 'keras' | 'pytorch'
-  /** Share of itself, times the learning rate, that every value loses at every step. */
-  readonly weightDecay: number
-  /** Most that the common norm of all gradients may be; absent: no limit. */
-  readonly globalClipNorm?: number
-}
-
 export const METRICS: readonly Metric[] = ['accuracy']
-
-/** `optimizer` as the native layer takes it, for one step. */
-export function nativeOptimizer(
-  { epsilonMode, ...optimizer }: Optimizer,
-  learningRate: number,
-): NativeOptimizer {
-  return { ...optimizer, learningRate, epsilonAfterCorrection: epsilonMode === 'pytorch' }
-}
 
 /** What the targets of a model are compared with. */
 export interface Outputs {

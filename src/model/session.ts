@@ -224,9 +224,14 @@ function oneStep(
 /**
  * Refuses a layer that cannot go on where it stopped.
  *
+ * @param whole how whole sequences are used instead.
  * @throws CellstateError `ERR_UNSUPPORTED` that says what to do instead.
  */
-function checkStepwise(path: string, layer: Layer): void {
+export function checkStepwise(
+  path: string,
+  layer: Layer,
+  whole = 'predict whole sequences: model.predict(inputs)',
+): void {
   const refuse = (why: string, instead: string): CellstateError => {
     const where = layer.name ? `${path} (${layer.name})` : path
     return new CellstateError('ERR_UNSUPPORTED', `${where} cannot go on from step to step`, {
@@ -234,7 +239,7 @@ function checkStepwise(path: string, layer: Layer): void {
       got: `kind: "${layer.kind}"`,
       needs: 'layers that read every step once, from the first to the last',
       why,
-      fix: ['predict whole sequences: model.predict(inputs)', `or ${instead}`],
+      fix: [whole, `or ${instead}`],
     })
   }
   switch (layer.kind) {
@@ -263,7 +268,7 @@ function checkStepwise(path: string, layer: Layer): void {
     case 'crf':
       throw refuse('its answer for a step depends on the steps after it', 'end the model with dense')
     case 'residual':
-      checkStepwise(`${path}.layer`, layer.layer)
+      checkStepwise(`${path}.layer`, layer.layer, whole)
       break
     default:
   }

@@ -40,15 +40,16 @@ export interface NativeDecoded {
   logProbabilities: Float64Array
 }
 
-export interface NativeOptimizer {
+export interface NativeStateTensor {
+  name: string
+  shape: Array<number>
+  values: Float32Array
+}
+
+export interface NativeOptimizerState {
   kind: string
-  learningRate: number
-  beta1: number
-  beta2: number
-  epsilon: number
-  epsilonAfterCorrection: boolean
-  weightDecay: number
-  globalClipNorm?: number
+  counters: Record<string, number>
+  tensors: Array<NativeStateTensor>
 }
 
 export interface NativeStepReport {
@@ -134,12 +135,15 @@ export declare class NativeModel {
   getGradients(): Promise<Array<Float32Array>>
   setParameters(names: Array<string>, values: Array<Float32Array>): Promise<void>
   sha256(): Promise<string>
-  trainStep(batch: NativeBatch, targets: NativeTargets, loss: string, optimizer: NativeOptimizer, gradientShards: number, follows: boolean): Promise<NativeStepReport>
+  trainStep(batch: NativeBatch, targets: NativeTargets, loss: string, optimizer: string, learningRate: number, gradientShards: number, carried: Uint32Array | undefined, follows: boolean): Promise<NativeStepReport>
   evaluate(batch: NativeBatch, targets: NativeTargets, loss: string): Promise<NativeEvaluation>
   predict(batch: NativeBatch): Promise<NativeOutput>
   forward(batch: NativeBatch, training: boolean): Promise<NativeForward>
   backward(outputGradient: Float32Array, stateGradients: NativeStates): Promise<NativeStates>
-  applyGradients(optimizer: NativeOptimizer): Promise<number>
+  applyGradients(optimizer: string, learningRate: number): Promise<number>
+  useAverage(average: boolean): Promise<void>
+  getOptimizerState(): Promise<NativeOptimizerState>
+  setOptimizerState(state: NativeOptimizerState): Promise<void>
   resetOptimizer(): Promise<void>
   save(path: string, documents: Record<string, string>, createdBy: string): Promise<void>
   dispose(): void

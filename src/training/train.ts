@@ -1,11 +1,20 @@
 /** Trains a model: one native call a step, and between two steps everything that may look on, stop or change it. */
-import { checkInteger, checkOptions, checkSeed, checkSignal } from '../checks.js'
-import { trainingBatches } from '../data/batches.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkOptions,
+  checkPositive,
+  checkSeed,
+  checkSignal,
+} from '../checks.js'
+import { sequentialBatches, trainingBatches } from '../data/batches.js'
 import { Dataset, type SampleSource } from '../data/dataset.js'
-import { argumentTypeError, CellstateError } from '../errors.js'
-import { checkLoss, checkMetricsOf, type Loss, type LossDescription } from '../model/losses.js'
-import { checkMetrics, checkOptimizer, Model, noExamples } from '../model/model.js'
-import { type ClassWeight, checkClassWeight, type Metric, type Optimizer } from '../model/objective.js'
+import { argumentError, argumentTypeError, CellstateError } from '../errors.js'
+import { chunkCount, chunkOf } from '../model/chunks.js'
+import { checkLoss, checkMetricsOf, isOfSequences, type Loss, type LossDescription } from '../model/losses.js'
+import { checkMetrics, Model, noExamples, type StepExamples } from '../model/model.js'
+import { type ClassWeight, checkClassWeight, type Metric } from '../model/objective.js'
+import { checkOptimizer, type Optimizer } from '../model/optimizer.js'
 import type { NativeStepReport } from '../native/binding.js'
 import type { EpochReport, History, StepReport } from './history.js'
 import { EpochTotals } from './metrics.js'
@@ -18,10 +27,14 @@ export interface TrainingContext {
   readonly model: Model
   /** Epochs asked for. */
   readonly epochs: number
-  /** Steps of an epoch. */
+  /** Steps of an epoch; of the first, where `truncatedBpttSteps` makes them differ. */
   readonly stepsPerEpoch: number
   /** Examples to train on. */
   readonly examples: number
+  /** Learning rate of the last step, 0 before the first. */
+  readonly learningRate: number
+  /** Multiplies all learning rates from now on with `factor`, above 0; those of a schedule, too. */
+  scaleLearningRate(factor: number): void
   /** Ends the run after the current step, as `break` does. A validation that is going on is given up. */
   stop(): void
 }
@@ -49,7 +62,7 @@ export interface TrainOptions {
    * losses whose targets are classes. Default: all count 1.
    */
   classWeight?: ClassWeight | undefined
-  /** How. Default `adam()`. Its moments start anew with every run. */
+  /** How. Default `adam()`. Its moments and averages start anew with every run. */
   optimizer?: Optimizer | undefined
   /** Examples of a step. Default 32. */
   batchSize?: number | undefined
@@ -72,10 +85,43 @@ export interface TrainOptions {
    * processes with a part each come to the same bits as one with all parts. At most `batchSize`. Default 1.
    */
   gradientShards?: number | undefined
+  /**
+   * How many batches make a step: the gradient of the step is that of all of them as one batch, by weight, in the memory
+   * of one of them. The last step of an epoch has the batches that are left. Keras' `gradient_accumulation_steps`.
+   * Default 1.
+   */
+  accumulateSteps?: number | undefined
+  /**
+   * Truncated back-propagation through time (Williams & Peng, 1990): every sequence is read in parts of this many steps,
+   * with an update for each; states go on from part to part, gradients end where a part begins. For models with an output
+   * for every step that read forward. Default: whole sequences.
+   */
+  truncatedBpttSteps?: number | undefined
+  /**
+   * States go on from batch to batch: row i of a batch goes on where row i of the batch before stopped. Examples come in
+   * their order; example i of n rows is followed by example i + n. States begin anew with every epoch. Keras'
+   * `stateful` with `shuffle=False`. Default `false`.
+   */
+  stateful?: boolean | undefined
   /** Seed of the order of the examples. Default: the seed of the model. */
   seed?: number | undefined
   /** Stops the run after the current step; it then rejects with the signal's reason. */
   signal?: AbortSignal | undefined
+}
+
+/** A step that is to be done. */
+interface Step {
+  readonly examples: StepExamples
+  /** Number of its batch, or of the batches that make it, counted from 0. */
+  readonly group: number
+  readonly shards: number
+  readonly carried: Uint32Array | undefined
+}
+
+/** A step that is under way. */
+interface Submitted {
+  readonly learningRate: number
+  readonly report: Promise<NativeStepReport>
 }
 
 interface Settings {
@@ -86,6 +132,9 @@ interface Settings {
   readonly epochs: number
   readonly lengthPool: number
   readonly gradientShards: number
+  readonly accumulateSteps: number
+  readonly truncatedBpttSteps: number | undefined
+  readonly stateful: boolean
   readonly validation: SampleSource | undefined
   readonly metrics: readonly Metric[]
   readonly callbacks: readonly Callback[]
@@ -96,6 +145,9 @@ interface Settings {
 const MOST_EXAMPLES = 2 ** 20
 const HOOKS = ['onTrainBegin', 'onEpochBegin', 'onStepEnd', 'onEpochEnd', 'onTrainEnd'] as const
 const MOST_EPOCHS = 1_000_000
+const MOST_STEPS = 2 ** 31
+/** A sequence that goes on from none. */
+const NEW_SEQUENCE = 2 ** 32 - 1
 
 /**
  * Trains `model` on `data`: the run begins in the next microtask, whether it is awaited or not.
@@ -112,7 +164,8 @@ const MOST_EPOCHS = 1_000_000
  * @throws TypeError or RangeError at once if an argument is wrong.
  * @throws CellstateError as a rejection: `ERR_BUSY` if the model is being trained, `ERR_DISPOSED`, `ERR_DATA` if there
  *   are no examples, an id is not below `inputDim` or a target does not fit the loss (before the first step),
- *   `ERR_NON_FINITE` if loss or gradients overflow.
+ *   `ERR_UNSUPPORTED` if states are to go on in a model that needs whole sequences, `ERR_NON_FINITE` if loss or gradients
+ *   overflow.
  * @example
  * const run = train(model, trainingSet, { loss: 'categoricalCrossentropy', epochs: 2 })
  * for await (const step of run) console.log(step.loss)
@@ -128,6 +181,9 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
     'epochs',
     'lengthPool',
     'gradientShards',
+    'accumulateSteps',
+    'truncatedBpttSteps',
+    'stateful',
     'validation',
     'metrics',
     'callbacks',
@@ -152,12 +208,21 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
   const loss = checkLoss('options.loss', options.loss)
   const metrics = checkMetrics('options.metrics', options.metrics)
   checkMetricsOf(loss, 'options.metrics', metrics)
+  const { truncatedBpttSteps } = options
+  const stateful = checkBoolean('options.stateful', options.stateful ?? false)
+  if (stateful) checkAlone(options)
   return new TrainingRun(model, data, {
     loss,
     classWeight: checkClassWeight('options.classWeight', options.classWeight),
     optimizer: checkOptimizer('options.optimizer', options.optimizer ?? adam()),
     batchSize,
     gradientShards: checkInteger('options.gradientShards', options.gradientShards ?? 1, 1, batchSize),
+    accumulateSteps: checkInteger('options.accumulateSteps', options.accumulateSteps ?? 1, 1, MOST_EXAMPLES),
+    truncatedBpttSteps:
+      truncatedBpttSteps === undefined
+        ? undefined
+        : checkInteger('options.truncatedBpttSteps', truncatedBpttSteps, 1, MOST_STEPS),
+    stateful,
     epochs: checkInteger('options.epochs', options.epochs ?? 1, 1, MOST_EPOCHS),
     lengthPool: checkInteger('options.lengthPool', options.lengthPool ?? 1, 1, MOST_EXAMPLES),
     validation: options.validation,
@@ -168,6 +233,19 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
   })
 }
 
+/** Refuses what does not go with states that go on from batch to batch. */
+function checkAlone(options: TrainOptions): void {
+  for (const name of ['lengthPool', 'accumulateSteps'] as const) {
+    if ((options[name] ?? 1) === 1) continue
+    throw argumentError(TypeError, `options.${name} must be left out where batches go on from one another`, {
+      where: `options.${name}`,
+      got: String(options[name]),
+      needs: 'batches in the order of the examples, one a step',
+      fix: [`leave ${name} out`, 'or stateful'],
+    })
+  }
+}
+
 /** A run of {@link train}: a promise of its {@link History}, and an async iterable of its steps. */
 export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> {
   readonly [Symbol.toStringTag] = 'TrainingRun'
@@ -176,6 +254,8 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   readonly #result: Promise<History>
   readonly #stopping = new AbortController()
   #classWeights: Float64Array | undefined
+  #rateFactor = 1
+  #rate = 0
   #reports: Reports | undefined
   #ended = false
 
@@ -265,7 +345,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   }
 
   async #run(data: SampleSource): Promise<History> {
-    const { signal, epochs, batchSize, lengthPool, callbacks, seed } = this.#settings
+    const { signal, epochs, callbacks, optimizer } = this.#settings
     const model = this.#model
     const stopping = this.#stopping.signal
     signal?.throwIfAborted()
@@ -273,88 +353,172 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     if (dataset.length === 0) throw noExamples('train')
     const { loss, classWeight } = this.#settings
     model.check(dataset, loss)
+    this.#checkCarries()
     this.#classWeights = classWeight && model.classWeights(dataset, loss, classWeight)
     const { validation: held } = this.#settings
     const validation = held === undefined ? undefined : await Dataset.from(held, { signal })
     if (validation !== undefined) checkValidation(model, validation, loss)
+    const stepsPerEpoch = this.#stepsOf(dataset, this.#groups(dataset, 0))
+    const document = model.optimizerDocument('options.optimizer', optimizer, stepsPerEpoch)
+    const averages = optimizer.average !== undefined || optimizer.kind === 'asgd'
+    const run = this
     const context: TrainingContext = {
       model,
       epochs,
-      stepsPerEpoch: Math.ceil(dataset.length / batchSize),
+      stepsPerEpoch,
       examples: dataset.length,
+      get learningRate() {
+        return run.#rate
+      },
+      scaleLearningRate: factor => {
+        this.#rateFactor *= checkPositive('factor', factor)
+      },
       stop: () => this.#stopping.abort(),
     }
     const history: History = { epochs: [], steps: 0, stopped: false }
     await model.resetOptimizer()
-    for (const callback of callbacks) await callback.onTrainBegin?.(context)
-    for (let epoch = 1; epoch <= epochs && !stopping.aborted; epoch++) {
-      signal?.throwIfAborted()
-      for (const callback of callbacks) await callback.onEpochBegin?.(epoch, context)
-      const report = await this.#epoch(
-        epoch,
-        dataset,
-        trainingBatches(dataset, { batchSize, seed, epoch: epoch - 1, lengthPool }),
-        history,
-        context,
-      )
-      if (report === undefined) break
-      if (validation !== undefined) Object.assign(report, await this.#validate(validation, epoch))
-      history.epochs.push(report)
-      for (const callback of callbacks) await callback.onEpochEnd?.(report, context)
+    try {
+      for (const callback of callbacks) await callback.onTrainBegin?.(context)
+      for (let epoch = 1; epoch <= epochs && !stopping.aborted; epoch++) {
+        signal?.throwIfAborted()
+        for (const callback of callbacks) await callback.onEpochBegin?.(epoch, context)
+        const report = await this.#epoch(epoch, dataset, document, history, context)
+        if (averages) await model.takeAverage(true)
+        if (report === undefined) break
+        if (validation !== undefined) Object.assign(report, await this.#validate(validation, epoch))
+        history.epochs.push(report)
+        for (const callback of callbacks) await callback.onEpochEnd?.(report, context)
+      }
+      history.stopped = history.epochs.length < epochs
+      for (const callback of callbacks) await callback.onTrainEnd?.(history, context)
+      // The average is what the model has from now on, and nothing takes the parameters back.
+      if (averages) await model.resetOptimizer()
+    } catch (error) {
+      if (averages) await model.takeAverage(false).catch(() => {})
+      throw error
     }
-    history.stopped = history.epochs.length < epochs
-    for (const callback of callbacks) await callback.onTrainEnd?.(history, context)
     return history
+  }
+
+  #checkCarries(): void {
+    const { loss, truncatedBpttSteps, stateful } = this.#settings
+    if (truncatedBpttSteps !== undefined) {
+      this.#model.checkCarries('truncatedBpttSteps', true)
+      if (isOfSequences(loss)) throw needsWholeSequences(loss)
+    }
+    if (stateful) this.#model.checkCarries('stateful', false)
+  }
+
+  /** The examples of every batch, or of the batches that make a step, of an epoch counted from 0. */
+  #groups(dataset: Dataset, epoch: number): readonly Uint32Array[] {
+    const { batchSize, lengthPool, seed, accumulateSteps, stateful } = this.#settings
+    if (stateful) return sequentialBatches(dataset.length, batchSize)
+    const batches = trainingBatches(dataset, { batchSize, seed, epoch, lengthPool })
+    if (accumulateSteps === 1) return batches
+    return Array.from({ length: Math.ceil(batches.length / accumulateSteps) }, (_, i) => {
+      const group = batches.slice(i * accumulateSteps, (i + 1) * accumulateSteps)
+      return Uint32Array.from(group.flatMap(indices => Array.from(indices)))
+    })
+  }
+
+  /** Parts of the sequences of a group, one after the other in time, each a step. */
+  #partsOf(dataset: Dataset, group: Uint32Array): number {
+    const { truncatedBpttSteps } = this.#settings
+    if (truncatedBpttSteps === undefined) return 1
+    return chunkCount(
+      Array.from(group, index => dataset.stepsOf(index)),
+      truncatedBpttSteps,
+    )
+  }
+
+  #stepsOf(dataset: Dataset, groups: readonly Uint32Array[]): number {
+    if (this.#settings.truncatedBpttSteps === undefined) return groups.length
+    return groups.reduce((sum, group) => sum + this.#partsOf(dataset, group), 0)
+  }
+
+  /** The steps of an epoch, made when they are needed. */
+  *#steps(dataset: Dataset, groups: readonly Uint32Array[]): Generator<Step> {
+    const { loss, batchSize, gradientShards, accumulateSteps, truncatedBpttSteps, stateful } = this.#settings
+    const carries = stateful || truncatedBpttSteps !== undefined
+    for (const [i, group] of groups.entries()) {
+      const whole = this.#model.stepExamples(dataset, group, loss, this.#classWeights)
+      const batches = accumulateSteps === 1 ? 1 : Math.ceil(group.length / batchSize)
+      // The last batch of an epoch may be smaller.
+      const shards = Math.min(gradientShards * batches, group.length)
+      const parts = this.#partsOf(dataset, group)
+      for (let part = 0; part < parts; part++) {
+        const goesOn = part > 0 || (stateful && i > 0)
+        yield {
+          examples:
+            truncatedBpttSteps === undefined
+              ? whole
+              : chunkOf(whole, part * truncatedBpttSteps, truncatedBpttSteps),
+          group: i,
+          shards,
+          carried: carries ? group.map((_, row) => (goesOn ? row : NEW_SEQUENCE)) : undefined,
+        }
+      }
+    }
   }
 
   /** The report of an epoch, or `undefined` if it was stopped before its last step. */
   async #epoch(
     epoch: number,
     dataset: Dataset,
-    batches: readonly Uint32Array[],
+    optimizer: string,
     history: History,
     context: TrainingContext,
   ): Promise<EpochReport | undefined> {
-    const { signal, callbacks, metrics, optimizer, epochs } = this.#settings
+    const { signal, callbacks, metrics, epochs, loss, optimizer: described } = this.#settings
     const measured = metrics.includes('accuracy')
     const totals = new EpochTotals()
     const begin = performance.now()
-    const rateOf = (i: number): number =>
-      learningRateAt(optimizer.learningRate, (epoch - 1) * batches.length + i, epochs * batches.length)
-    const stepOf = (i: number, follows: boolean): Promise<NativeStepReport> => {
-      const turn = { learningRate: rateOf(i), classWeights: this.#classWeights, follows }
-      const step = this.#model.trainStep(dataset, batches[i]!, this.#settings, turn)
-      return step.catch(placed(`epoch ${epoch}, step ${i + 1}`))
+    const groups = this.#groups(dataset, epoch - 1)
+    const count = this.#stepsOf(dataset, groups)
+    const steps = this.#steps(dataset, groups)
+    const submit = (number: number, follows: boolean): Submitted => {
+      const { examples, group, shards, carried } = steps.next().value as Step
+      const scheduled = learningRateAt(
+        described.learningRate,
+        (epoch - 1) * groups.length + group,
+        epochs * groups.length,
+      )
+      const learningRate = scheduled * this.#rateFactor
+      const turn = { loss, optimizer, learningRate, shards, carried, follows }
+      const report = this.#model.trainStep(examples, turn).catch(placed(`epoch ${epoch}, step ${number}`))
+      return { learningRate, report }
     }
     const watched = callbacks.some(callback => callback.onStepEnd !== undefined)
-    let ahead: Promise<NativeStepReport> | undefined
-    for (const i of batches.keys()) {
+    let ahead: Submitted | undefined
+    for (let number = 1; number <= count; number++) {
       let running = ahead
       if (running === undefined) {
         await this.#reports?.room()
         if (this.#stopping.signal.aborted) return undefined
         signal?.throwIfAborted()
-        running = stepOf(i, false)
+        running = submit(number, false)
       }
       // Where nobody acts between two steps, the next one waits behind this one: no time is lost from one to the other.
       const unwatched = !watched && this.#reports === undefined && signal?.aborted !== true
-      ahead = unwatched && i + 1 < batches.length ? stepOf(i + 1, true) : undefined
-      ahead?.catch(() => {})
-      const step = await running
+      ahead = unwatched && number < count ? submit(number + 1, true) : undefined
+      ahead?.report.catch(() => {})
+      const step = await running.report
+      const { learningRate } = running
+      this.#rate = learningRate
       history.steps++
       totals.add(step)
       if (callbacks.length === 0 && this.#reports === undefined) continue
       const report: StepReport = {
         epoch,
-        step: i + 1,
-        steps: batches.length,
+        step: number,
+        steps: count,
         loss: step.loss,
         ...(measured ? { accuracy: step.correct / step.rows } : {}),
         tokens: step.tokens,
         seconds: step.seconds,
         tokensPerSecond: step.seconds > 0 ? step.tokens / step.seconds : 0,
         gradientNorm: step.gradientNorm,
-        learningRate: rateOf(i),
+        learningRate,
       }
       for (const callback of callbacks) await callback.onStepEnd?.(report, context)
       this.#reports?.put(report)
@@ -440,6 +604,16 @@ function placed(place: string): (error: unknown) => never {
   return error => {
     throw error instanceof CellstateError && error.code !== 'ERR_DISPOSED' ? error.within(place) : error
   }
+}
+
+function needsWholeSequences({ kind }: LossDescription): CellstateError {
+  return new CellstateError('ERR_UNSUPPORTED', `the loss ${kind} needs whole sequences`, {
+    where: 'options.truncatedBpttSteps',
+    got: `parts of sequences with the loss ${kind}`,
+    needs: 'a loss of every step by itself',
+    why: 'it is the loss of a sequence, and that of its parts is another',
+    fix: ['leave truncatedBpttSteps out', "or a loss of every step: loss: 'sparseCategoricalCrossentropy'"],
+  })
 }
 
 function checkValidation(model: Model, validation: Dataset, loss: LossDescription): void {

@@ -2,8 +2,20 @@ import { describe, expect, it } from 'vitest'
 import { dense, embedding, lstm } from '../../src/index.js'
 import { sequential } from '../../src/model/model.js'
 import { adam, adamW } from '../../src/training/optimizers.js'
-import { oneCycle } from '../../src/training/schedules.js'
-import { train } from '../../src/training/train.js'
+import { reduceOnPlateau } from '../../src/training/plateau.js'
+import {
+  constant,
+  cosineDecay,
+  cosineRestarts,
+  exponentialDecay,
+  learningRateAt,
+  oneCycle,
+  polynomialDecay,
+  stepDecay,
+  warmup,
+} from '../../src/training/schedules.js'
+import { type TrainingContext, train } from '../../src/training/train.js'
+import { golden } from '../golden/golden.js'
 import { examples } from '../reviews.js'
 
 const smallModel = () =>
@@ -53,6 +65,107 @@ describe('oneCycle', () => {
     await expect(model.applyGradients(adam({ learningRate: oneCycle({ maximum: 1 }) }))).rejects.toThrow(
       'optimizer.learningRate must be a number',
     )
+  })
+})
+
+describe('schedules', () => {
+  const { cases, rate, plateaus } = golden<{
+    cases: { source: string; schedule: { kind: string }; steps: number; rates: number[] }[]
+    rate: number
+    plateaus: { options: object; losses: number[]; rates: number[] }[]
+  }>('schedules.json')
+  const made = {
+    constant,
+    stepDecay,
+    exponentialDecay,
+    polynomialDecay,
+    cosineDecay,
+    cosineRestarts,
+    oneCycle,
+  } as unknown as Record<string, (options: object) => ReturnType<typeof constant>>
+
+  it.each(cases.map(found => [JSON.stringify(found.schedule), found] as const))(
+    '%s: the rates of PyTorch or Keras',
+    (_, { schedule, steps, rates, source }) => {
+      const build = ({ kind, ...options }: { kind: string }): ReturnType<typeof constant> => {
+        if (kind !== 'warmup') return made[kind]!(options)
+        const { schedule, ...rest } = options as { schedule: { kind: string }; steps: number }
+        return warmup(build(schedule), rest)
+      }
+      const built = build(schedule)
+      expect(built).toMatchObject(schedule)
+      for (const [step, expected] of rates.entries()) {
+        const found = learningRateAt(built, step, steps)
+        expect(Math.abs(found - expected)).toBeLessThan((source === 'Keras' ? 1e-5 : 1e-9) * expected + 1e-12)
+      }
+    },
+  )
+
+  it('take a number for a rate that stays', () => {
+    const schedule = warmup(0.5, { steps: 4, from: 0 })
+    expect([0, 1, 2, 3, 4, 100].map(step => learningRateAt(schedule, step, 9))).toEqual([
+      0, 0.125, 0.25, 0.375, 0.5, 0.5,
+    ])
+  })
+
+  it('name the option that is wrong', () => {
+    expect(() => stepDecay({ rate: 1 } as never)).toThrow('options.every must be a number')
+    expect(() => exponentialDecay({ rate: 1, factor: 2 })).toThrow(
+      'options.factor must be a number above 0 and',
+    )
+    expect(() => cosineDecay({ rate: 1, minimum: 2 })).toThrow(
+      'options.minimum must be a number from 0 to rate',
+    )
+    expect(() => warmup(warmup(1, { steps: 2 }), { steps: 2 })).toThrow('schedule must be a schedule without')
+    expect(() => warmup({ kind: 'constant', rate: -1 }, { steps: 2 })).toThrow('schedule.rate must be')
+    expect(() =>
+      adam({ learningRate: { kind: 'warmup', steps: 1, from: 2, schedule: constant({ rate: 1 }) } }),
+    ).toThrow('options.learningRate.from')
+    expect(() => learningRateAt(0.5, -1, 3)).toThrow('step must be a whole number from 0')
+  })
+
+  it.each(plateaus.map(found => [JSON.stringify(found.options), found] as const))(
+    'reduceOnPlateau %s sets the rates of Keras',
+    async (_, { options, losses, rates }) => {
+      let learningRate = rate
+      const context = {
+        get learningRate() {
+          return learningRate
+        },
+        scaleLearningRate(factor: number) {
+          learningRate *= factor
+        },
+      } as TrainingContext
+      const callback = reduceOnPlateau(options)
+      await callback.onTrainBegin!(context)
+      for (const [i, loss] of losses.entries()) {
+        const report = {
+          epoch: i + 1,
+          loss,
+          seconds: 0,
+          tokens: 0,
+          validationLoss: loss,
+          validationAccuracy: loss,
+        }
+        await callback.onEpochEnd!(report, context)
+        expect(Math.abs(learningRate / rates[i]! - 1)).toBeLessThan(1e-6)
+      }
+    },
+  )
+
+  it('reduceOnPlateau multiplies the rates of a run, also of a schedule', async () => {
+    const rates: number[] = []
+    const options = {
+      loss: 'categoricalCrossentropy',
+      batchSize: 20,
+      epochs: 4,
+      callbacks: [reduceOnPlateau({ monitor: 'loss', patience: 1, factor: 0.5, minDelta: 1e9 })],
+    } as const
+    const optimizer = adam({ learningRate: stepDecay({ rate: 1e-3, every: 4, factor: 0.1 }) })
+    const run = train(smallModel(), examples(40), { ...options, optimizer })
+    for await (const step of run) rates.push(step.learningRate)
+    const expected = [1e-3, 1e-3, 1e-3, 1e-3, 5e-5, 5e-5, 2.5e-5, 2.5e-5]
+    for (const [i, rate] of rates.entries()) expect(rate).toBeCloseTo(expected[i]!, 12)
   })
 })
 

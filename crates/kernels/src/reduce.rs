@@ -4,20 +4,28 @@ use crate::context::Context;
 use crate::shared::Shared;
 use crate::simd::{Kernel, Simd};
 use crate::BLOCK;
+use std::ops::Range;
 
 /// Elements of a chunk.
 const CHUNK: usize = 4096;
 
 /// Σ x² in the fixed order. Infinite where a square overflows, NaN where an element is NaN.
 pub fn sum_of_squares(context: &Context, x: &[f32]) -> f32 {
+    sum_of_squares_in(context, x, |_| true)
+}
+
+/// The same, to the bit, where all chunks for which `touched` does not hold are zero: they are not read.
+pub fn sum_of_squares_in(context: &Context, x: &[f32], touched: impl Fn(Range<usize>) -> bool + Sync) -> f32 {
     let chunks = x.len().div_ceil(CHUNK);
     let mut partial = vec![0.0f32; chunks];
     let out = Shared::new(&mut partial);
     context.ranges(chunks, x.len(), |first, end| {
         for chunk in first..end {
-            let part = &x[chunk * CHUNK..x.len().min((chunk + 1) * CHUNK)];
-            // SAFETY: every chunk has one thread.
-            unsafe { out.range(chunk, 1)[0] = context.level().run(Squares(part)) };
+            let range = chunk * CHUNK..x.len().min((chunk + 1) * CHUNK);
+            if touched(range.clone()) {
+                // SAFETY: every chunk has one thread.
+                unsafe { out.range(chunk, 1)[0] = context.level().run(Squares(&x[range])) };
+            }
         }
     });
     tree(&mut partial)
@@ -73,6 +81,19 @@ impl Kernel for Squares<'_> {
 mod tests {
     use super::*;
     use crate::Level;
+
+    #[test]
+    fn chunks_of_zeros_need_not_be_read() {
+        let mut x = vec![0.0f32; 5 * CHUNK + 7];
+        for i in [0, 17, 2 * CHUNK, 2 * CHUNK + 5, 5 * CHUNK + 6] {
+            x[i] = 0.1 * i as f32;
+        }
+        for threads in [1, 3] {
+            let context = Context::new(Level::best(), threads);
+            let sum = sum_of_squares_in(&context, &x, |range| x[range].iter().any(|&x| x != 0.0));
+            assert_eq!(sum.to_bits(), sum_of_squares(&context, &x).to_bits());
+        }
+    }
 
     #[test]
     fn sum_of_squares_is_near_the_exact_sum_and_equal_everywhere() {

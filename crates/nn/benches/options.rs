@@ -5,7 +5,7 @@
 //! because a busy machine slows neighbours in time alike; ratios are medians over the rounds.
 
 use cellstate_kernels::{Context, Level};
-use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, StepOptions, Targets};
+use cellstate_nn::{Batch, Config, Loss, Model, Optimizer, StepOptions, Targets};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
@@ -13,15 +13,7 @@ const SEQUENCES: u32 = 32;
 const STEPS: u32 = 128;
 const VOCABULARY: u32 = 2500;
 const ROUNDS: usize = 41;
-const ADAM: AdamConfig = AdamConfig {
-    learning_rate: 1e-3,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-7,
-    epsilon_after_correction: false,
-    weight_decay: 0.0,
-    global_clip_norm: None,
-};
+const ADAM: Optimizer = Optimizer::adam(1e-3);
 
 /// (name, cell, options, the variant it is compared with).
 const VARIANTS: &[(&str, &str, &str, &str)] = &[

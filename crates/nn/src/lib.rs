@@ -6,7 +6,6 @@
 
 #![forbid(unsafe_code)]
 
-mod adam;
 mod batch;
 mod config;
 mod error;
@@ -16,6 +15,7 @@ mod lbfgs;
 mod linear;
 mod loss;
 mod model;
+mod optimizer;
 mod overflow;
 mod parameters;
 mod regularization;
@@ -23,7 +23,6 @@ mod schedule;
 mod tf_idf;
 mod turn;
 
-pub use adam::AdamConfig;
 pub use batch::{Batch, Output, State, States, Targets};
 pub use cellstate_kernels::loss::ctc::decode::Decoded;
 pub use config::{Activation, Config, LayerConfig, Limits};
@@ -31,6 +30,7 @@ pub use error::{Error, Problem};
 pub use linear::{Linear, LinearOptions};
 pub use loss::{ctc_decode, Evaluation, Loss, Quantiles};
 pub use model::{LayerSummary, Model, Session, StepOptions, StepReport};
+pub use optimizer::{Average, Clip, EpsilonMode, Group, Optimizer, OptimizerState, Rule, StateTensor};
 pub use parameters::View;
 pub use schedule::Schedule;
 pub use tf_idf::Texts;

@@ -3,7 +3,7 @@
 
 use crate::layers::{Activation, Pass};
 use crate::parameters::Parameters;
-use crate::{AdamConfig, Batch, Config, Error, Problem, Targets};
+use crate::{Batch, Config, Error, Optimizer, Problem, Targets};
 
 /// Largest magnitude that says nothing about the cause.
 const ORDINARY: f32 = 1e3;
@@ -36,7 +36,7 @@ pub(crate) struct Step<'a> {
     pub(crate) parameters: &'a Parameters,
     pub(crate) batch: Option<&'a Batch>,
     pub(crate) targets: Option<&'a Targets>,
-    pub(crate) adam: Option<&'a AdamConfig>,
+    pub(crate) optimizer: Option<&'a Optimizer>,
 }
 
 /// The error for `overflow`: its place, the likely cause and what mends it.
@@ -75,9 +75,10 @@ fn cause(overflow: Overflow, step: &Step<'_>) -> (String, Vec<String>) {
         let why = format!("{} holds weights that are not finite: {count} of {}", view.name, view.len());
         return (why, vec!["load other weights: those of this model were saved after they overflowed".into()]);
     }
-    let rate = step.adam.map(|adam| adam.learning_rate);
+    let rate = step.optimizer.map(|optimizer| optimizer.learning_rate);
     let smaller = rate.map_or(USUAL_RATE, |rate| if rate > USUAL_RATE { USUAL_RATE } else { rate / 10.0 });
-    let calmer = format!("adam({{ learningRate: {smaller}, globalClipNorm: 1 }})");
+    let kind = step.optimizer.map_or("adam", |optimizer| optimizer.rule.kind());
+    let calmer = format!("{kind}({{ learningRate: {smaller}, globalClipNorm: 1 }})");
     if overflow == Overflow::Update {
         let why = format!("learningRate {} makes steps that are too large", rate.map(number).unwrap_or_default());
         return (why, vec![calmer]);

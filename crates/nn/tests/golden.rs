@@ -1,7 +1,7 @@
 //! Outputs, gradients and ten Adam steps against PyTorch; `test/golden/lstm_pytorch.py` made the values.
 
 use cellstate_kernels::{Context, Level};
-use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, StepOptions, Targets};
+use cellstate_nn::{Batch, Config, EpsilonMode, Loss, Model, Optimizer, Rule, StepOptions, Targets};
 use serde_json::Value;
 use std::sync::atomic::AtomicBool;
 
@@ -63,15 +63,15 @@ fn outputs_gradients_and_ten_adam_steps_match_pytorch() {
             };
             let targets = Targets { classes: Some(integers("classes")), ..Targets::default() };
             near("probabilities", &model.predict(&batch, &cancel).unwrap().values, &floats(&case["probabilities"]));
-            let adam = AdamConfig {
-                learning_rate: 1e-2,
+            let rule = Rule::Adam {
                 beta1: 0.9,
                 beta2: 0.999,
                 epsilon: 1e-8,
-                epsilon_after_correction: true,
-                weight_decay: 0.0,
-                global_clip_norm: None,
+                epsilon_mode: EpsilonMode::Pytorch,
+                amsgrad: false,
+                lazy: false,
             };
+            let adam = Optimizer { rule, ..Optimizer::adam(1e-2) };
             let options = StepOptions::new(Loss::CATEGORICAL_CROSSENTROPY, adam);
             for (step, expected) in floats(&case["losses"]).into_iter().enumerate() {
                 let report = model.train_step(&batch, &targets, &options, &cancel).unwrap();

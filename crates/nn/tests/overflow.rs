@@ -1,18 +1,12 @@
 //! Values that overflow: the layer, the sample and the cause are named, the weights stay, and training goes on.
 
 use cellstate_kernels::{Context, Level};
-use cellstate_nn::{AdamConfig, Batch, Config, Error, Loss, Model, Problem, States, StepOptions, Targets};
+use cellstate_nn::{
+    Batch, Config, EpsilonMode, Error, Loss, Model, Optimizer, Problem, Rule, States, StepOptions, Targets,
+};
 use std::sync::atomic::AtomicBool;
 
-const ADAM: AdamConfig = AdamConfig {
-    learning_rate: 1e-3,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-7,
-    epsilon_after_correction: false,
-    weight_decay: 0.0,
-    global_clip_norm: None,
-};
+const ADAM: Optimizer = Optimizer::adam(1e-3);
 
 fn model(layers: &str) -> Model {
     let config = Config::from_json(&format!(r#"{{"seed":36,"layers":[{layers}]}}"#)).unwrap();
@@ -38,10 +32,10 @@ fn weights(model: &Model) -> Vec<Vec<f32>> {
     (0..model.parameters().len()).map(|index| model.value(index).to_vec()).collect()
 }
 
-fn step(model: &mut Model, batch: &Batch, targets: &Targets, adam: &AdamConfig) -> Result<f64, Error> {
+fn step(model: &mut Model, batch: &Batch, targets: &Targets, optimizer: &Optimizer) -> Result<f64, Error> {
     let cancel = AtomicBool::new(false);
     model
-        .train_step(batch, targets, &StepOptions::new(Loss::MeanSquaredError, *adam), &cancel)
+        .train_step(batch, targets, &StepOptions::new(Loss::MeanSquaredError, optimizer.clone()), &cancel)
         .map(|report| report.loss)
 }
 
@@ -144,7 +138,7 @@ fn weights_that_have_grown_are_blamed_on_the_learning_rate() {
         r#"{"kind":"input","features":2},{"kind":"globalAveragePooling"},{"kind":"dense","units":8},{"kind":"dense","units":8},
         {"kind":"dense","units":8},{"kind":"dense","units":8},{"kind":"dense","units":1}"#,
     );
-    let hot = AdamConfig { learning_rate: 1e10, ..ADAM };
+    let hot = Optimizer { learning_rate: 1e10, ..ADAM };
     let (batch, targets) = (batch(5, 1.0), targets(5, 1.0));
     step(&mut model, &batch, &targets, &hot).unwrap();
     let before = weights(&model);
@@ -161,7 +155,15 @@ fn an_update_that_overflows_names_the_layer_and_forgets_the_moments() {
     );
     let before = weights(&model);
     let cancel = AtomicBool::new(false);
-    let adam = AdamConfig { learning_rate: 1e29, epsilon: 1e-38, ..ADAM };
+    let rule = Rule::Adam {
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-38,
+        epsilon_mode: EpsilonMode::Keras,
+        amsgrad: false,
+        lazy: false,
+    };
+    let adam = Optimizer { rule, ..Optimizer::adam(1e29) };
     model.forward(&batch(1, 1.0), false, &cancel).unwrap();
     model.backward(&[1e-25], &States::new(), &cancel).unwrap();
     let problem = overflow(model.apply_gradients(&adam));

@@ -2,7 +2,7 @@
 //! after training.
 
 use cellstate_kernels::{Context, Level, Precision};
-use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, StepOptions, Targets};
+use cellstate_nn::{Batch, Clip, Config, Loss, Model, Optimizer, StepOptions, Targets};
 use std::sync::atomic::AtomicBool;
 
 /// Largest norm of the difference of the gradients of matrices to those in `f32`, relative to their own: factors are rounded
@@ -35,15 +35,7 @@ fn config(recurrent: &str) -> Config {
 }
 
 fn options() -> StepOptions {
-    let optimizer = AdamConfig {
-        learning_rate: 3e-3,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-7,
-        epsilon_after_correction: false,
-        weight_decay: 0.0,
-        global_clip_norm: Some(1.0),
-    };
+    let optimizer = Optimizer::adam(3e-3).with_clip(Clip::GlobalNorm(1.0));
     StepOptions::new(Loss::CATEGORICAL_CROSSENTROPY, optimizer)
 }
 

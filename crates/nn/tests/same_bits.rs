@@ -1,7 +1,7 @@
 //! A hundred steps give the same weights with any number of threads at every SIMD level.
 
 use cellstate_kernels::{Context, Level};
-use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, StepOptions, Targets};
+use cellstate_nn::{Batch, Clip, Config, Loss, Model, Optimizer, StepOptions, Targets};
 use std::sync::atomic::AtomicBool;
 
 const STEPS: u32 = 100;
@@ -13,15 +13,8 @@ fn weights(context: Context) -> Vec<u32> {
         {"kind":"lstm","units":201,"dropout":0.2,"recurrentDropout":0.2},{"kind":"dense","units":2,"activation":"softmax"}]}"#,
     )
     .unwrap();
-    let adam = AdamConfig {
-        learning_rate: 1e-3,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-7,
-        epsilon_after_correction: false,
-        weight_decay: 0.0,
-        global_clip_norm: Some(1.0),
-    };
+    let adam = Optimizer::adam(1e-3).with_clip(Clip::GlobalNorm(1.0));
+    let options = StepOptions::new(Loss::CategoricalCrossentropy, adam);
     let mut model = Model::new(config, context).unwrap();
     for step in 0..STEPS {
         let lengths: Vec<u32> = (0..9).map(|i| (i * i + step) % 12).collect();
@@ -33,7 +26,6 @@ fn weights(context: Context) -> Vec<u32> {
             ..Batch::default()
         };
         let targets = Targets { classes: Some((0..9).map(|i| (i + step) % 2).collect()), ..Targets::default() };
-        let options = StepOptions::new(Loss::CATEGORICAL_CROSSENTROPY, adam);
         model.train_step(&batch, &targets, &options, &AtomicBool::new(false)).unwrap();
     }
     (0..model.parameters().len())

@@ -7,7 +7,8 @@ use crate::{explain, job, threads};
 use cellstate_formats::{digest, durable, Limits, ModelFile, Parameter, ReadOptions, FORMAT_VERSION};
 use cellstate_kernels::{pool, Context, Level, Precision};
 use cellstate_nn::{
-    AdamConfig, Batch, Config, LayerSummary, Loss, Model, Output, Session, State, States, StepOptions, Targets, View,
+    Batch, Config, LayerSummary, Loss, Model, Optimizer, OptimizerState, Output, Session, State, StateTensor, States,
+    StepOptions, Targets, View,
 };
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
@@ -73,17 +74,20 @@ pub struct NativeTargets {
     pub weights: Option<Float32Array>,
 }
 
-/// Adam and gradient clipping.
+/// What an optimizer keeps of a parameter.
 #[napi(object)]
-pub struct NativeOptimizer {
+pub struct NativeStateTensor {
+    pub name: String,
+    pub shape: Vec<u32>,
+    pub values: Float32Array,
+}
+
+/// What an optimizer keeps.
+#[napi(object)]
+pub struct NativeOptimizerState {
     pub kind: String,
-    pub learning_rate: f64,
-    pub beta1: f64,
-    pub beta2: f64,
-    pub epsilon: f64,
-    pub epsilon_after_correction: bool,
-    pub weight_decay: f64,
-    pub global_clip_norm: Option<f64>,
+    pub counters: BTreeMap<String, f64>,
+    pub tensors: Vec<NativeStateTensor>,
 }
 
 #[napi(object)]
@@ -169,20 +173,33 @@ impl From<NativeTargets> for Targets {
     }
 }
 
-impl NativeOptimizer {
-    fn adam(&self) -> std::result::Result<AdamConfig, Failure> {
-        if self.kind != "adam" {
-            return Err(Failure::new("ERR_ARGUMENT", format!("optimizer.kind must be adam, got {:?}", self.kind)));
+impl From<OptimizerState> for NativeOptimizerState {
+    fn from(state: OptimizerState) -> NativeOptimizerState {
+        let tensor = |tensor: StateTensor| NativeStateTensor {
+            name: tensor.name,
+            shape: tensor.shape.iter().map(|&size| size as u32).collect(),
+            values: Float32Array::new(tensor.values),
+        };
+        NativeOptimizerState {
+            kind: state.kind,
+            counters: state.counters.into_iter().map(|(name, count)| (name, count as f64)).collect(),
+            tensors: state.tensors.into_iter().map(tensor).collect(),
         }
-        Ok(AdamConfig {
-            learning_rate: self.learning_rate,
-            beta1: self.beta1,
-            beta2: self.beta2,
-            epsilon: self.epsilon,
-            epsilon_after_correction: self.epsilon_after_correction,
-            weight_decay: self.weight_decay,
-            global_clip_norm: self.global_clip_norm,
-        })
+    }
+}
+
+impl From<NativeOptimizerState> for OptimizerState {
+    fn from(state: NativeOptimizerState) -> OptimizerState {
+        let tensor = |tensor: NativeStateTensor| StateTensor {
+            name: tensor.name,
+            shape: tensor.shape.iter().map(|&size| size as usize).collect(),
+            values: tensor.values.to_vec(),
+        };
+        OptimizerState {
+            kind: state.kind,
+            counters: state.counters.into_iter().map(|(name, count)| (name, count as u64)).collect(),
+            tensors: state.tensors.into_iter().map(tensor).collect(),
+        }
     }
 }
 
@@ -567,7 +584,8 @@ impl NativeModel {
         )
     }
 
-    /// One step of training; one that `follows` is left out if the step before it failed.
+    /// One step of training; one that `follows` is left out if the step before it failed. The optimizer is JSON. With
+    /// `carried`, sequences go on from those of the step before.
     #[napi(ts_return_type = "Promise<NativeStepReport>")]
     pub fn train_step<'env>(
         &self,
@@ -575,11 +593,14 @@ impl NativeModel {
         batch: NativeBatch,
         targets: NativeTargets,
         loss: String,
-        optimizer: NativeOptimizer,
+        optimizer: String,
+        learning_rate: f64,
         gradient_shards: u32,
+        carried: Option<Uint32Array>,
         follows: bool,
     ) -> Result<Object<'env>> {
         let (batch, targets) = (Batch::from(batch), Targets::from(targets));
+        let carried = carried.map(|carried| carried.to_vec());
         let shared = self.shared.clone();
         self.enqueue(
             env,
@@ -588,8 +609,8 @@ impl NativeModel {
                     return Err(cellstate_nn::Error::Aborted.into());
                 }
                 let started = Instant::now();
-                let (loss, optimizer) = (Loss::from_json(&loss)?, optimizer.adam()?);
-                let options = StepOptions { loss, optimizer, gradient_shards: gradient_shards as usize };
+                let (loss, optimizer) = (Loss::from_json(&loss)?, Optimizer::from_json(&optimizer, learning_rate)?);
+                let options = StepOptions { loss, optimizer, gradient_shards: gradient_shards as usize, carried };
                 let report = model.train_step(&batch, &targets, &options, cancel)?;
                 shared.step_failed.store(false, Ordering::Relaxed);
                 Ok((report, started.elapsed().as_secs_f64()))
@@ -668,9 +689,38 @@ impl NativeModel {
         )
     }
 
+    /// The optimizer is JSON.
     #[napi(ts_return_type = "Promise<number>")]
-    pub fn apply_gradients<'env>(&self, env: &'env Env, optimizer: NativeOptimizer) -> Result<Object<'env>> {
-        self.enqueue(env, move |model, _| Ok(model.apply_gradients(&optimizer.adam()?)?), |norm| norm)
+    pub fn apply_gradients<'env>(&self, env: &'env Env, optimizer: String, learning_rate: f64) -> Result<Object<'env>> {
+        let work = move |model: &mut Model, _: &AtomicBool| {
+            Ok(model.apply_gradients(&Optimizer::from_json(&optimizer, learning_rate)?)?)
+        };
+        self.enqueue(env, work, |norm| norm)
+    }
+
+    /// Has the average that an optimizer keeps in the place of the parameters, or the parameters themselves.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn use_average<'env>(&self, env: &'env Env, average: bool) -> Result<Object<'env>> {
+        self.enqueue(
+            env,
+            move |model, _| {
+                model.use_average(average);
+                Ok(())
+            },
+            |()| (),
+        )
+    }
+
+    /// What the optimizer keeps.
+    #[napi(ts_return_type = "Promise<NativeOptimizerState>")]
+    pub fn get_optimizer_state<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        self.enqueue(env, |model, _| Ok(model.optimizer_state()), NativeOptimizerState::from)
+    }
+
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn set_optimizer_state<'env>(&self, env: &'env Env, state: NativeOptimizerState) -> Result<Object<'env>> {
+        let state = OptimizerState::from(state);
+        self.enqueue(env, move |model, _| Ok(model.set_optimizer_state(&state)?), |()| ())
     }
 
     #[napi(ts_return_type = "Promise<void>")]

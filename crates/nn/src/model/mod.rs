@@ -1,5 +1,6 @@
 //! A model: layers over shared parameters, two workspaces, and the training step.
 
+mod carried;
 mod check;
 mod session;
 mod shards;
@@ -7,14 +8,15 @@ mod workspace;
 
 pub use session::Session;
 
-use crate::adam::AdamConfig;
 use crate::config::{Config, LayerConfig};
 use crate::initializers::Initializer;
 use crate::layers::{self, Shape};
 use crate::loss::{Evaluation, Loss};
+use crate::optimizer::{Optimizer, OptimizerState, State as Kept};
 use crate::overflow::{self, Culprit, Overflow, Step};
 use crate::parameters::{Parameters, View};
 use crate::{regularization, Batch, Error, Output, States, Targets};
+use carried::Carried;
 use cellstate_kernels::philox::Philox;
 use cellstate_kernels::Context;
 use check::{check_batch, check_states};
@@ -23,20 +25,26 @@ use std::sync::atomic::AtomicBool;
 use workspace::{Machine, Mode, Workspace};
 
 /// How a training step is computed.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StepOptions {
     /// What is minimized.
     pub loss: Loss,
     /// What the gradients do to the parameters.
-    pub optimizer: AdamConfig,
+    pub optimizer: Optimizer,
     /// S: the gradient is the sum, in a fixed tree, of the gradients of S parts of the batch.
     pub gradient_shards: usize,
+    /// Where the sequences go on from, one entry a sequence, in a run that carries states from step to step: the sequence
+    /// of the step before, or [`NEW_SEQUENCE`].
+    pub carried: Option<Vec<u32>>,
 }
+
+/// In [`StepOptions::carried`]: a sequence that goes on from none.
+pub const NEW_SEQUENCE: u32 = u32::MAX;
 
 impl StepOptions {
     /// The whole batch at once.
-    pub fn new(loss: Loss, optimizer: AdamConfig) -> StepOptions {
-        StepOptions { loss, optimizer, gradient_shards: 1 }
+    pub fn new(loss: Loss, optimizer: Optimizer) -> StepOptions {
+        StepOptions { loss, optimizer, gradient_shards: 1, carried: None }
     }
 }
 
@@ -89,6 +97,7 @@ pub struct Model {
     pending: Option<Pending>,
     initial_gradients: States,
     steps: u32,
+    carried: Carried,
 }
 
 /// What the passes of a model are computed with: all of it but its workspaces.
@@ -143,6 +152,7 @@ impl Model {
             pending: None,
             initial_gradients: States::new(),
             steps: 0,
+            carried: Carried::default(),
         })
     }
 
@@ -269,9 +279,30 @@ impl Model {
         self.parameters.bytes() + self.training.bytes() + self.inference.bytes()
     }
 
-    /// Forgets moments and the number of updates.
+    /// Forgets what optimizers keep: moments, averages, the number of updates. The parameters stay as they are.
     pub fn reset_optimizer(&mut self) {
         self.parameters.reset_optimizer();
+    }
+
+    /// Has the average that an optimizer keeps in the place of the parameters, or the parameters themselves, which the next
+    /// update needs and takes by itself. Without an average, nothing changes.
+    pub fn use_average(&mut self, average: bool) {
+        self.parameters.use_average(average);
+    }
+
+    /// What the optimizer keeps. With the parameters beside it, training goes on to the bit.
+    pub fn optimizer_state(&self) -> OptimizerState {
+        self.parameters.state.export(&self.parameters.views, self.steps)
+    }
+
+    /// Takes what [`Model::optimizer_state`] gave of a model with the same parameters.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a state of another model or a damaged one; nothing is changed then.
+    pub fn set_optimizer_state(&mut self, state: &OptimizerState) -> Result<(), Error> {
+        let (kept, steps) = Kept::import(&self.parameters.views, self.parameters.count(), state)?;
+        (self.parameters.state, self.steps) = (kept, steps);
+        Ok(())
     }
 
     fn check_batch(&self, batch: &Batch) -> Result<(), Error> {
@@ -304,7 +335,8 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Argument`] or [`Error::Data`] for a batch that does not fit, [`Error::NonFinite`],
-    /// [`Error::OutOfMemory`], [`Error::Aborted`] if `cancel` was set.
+    /// [`Error::OutOfMemory`], [`Error::Aborted`] if `cancel` was set; [`Error::Unsupported`] if states are to be carried by
+    /// a model that needs whole sequences.
     pub fn train_step(
         &mut self,
         batch: &Batch,
@@ -312,22 +344,26 @@ impl Model {
         options: &StepOptions,
         cancel: &AtomicBool,
     ) -> Result<StepReport, Error> {
-        let StepOptions { loss, optimizer, gradient_shards } = options;
+        let StepOptions { loss, optimizer, gradient_shards, carried } = options;
         optimizer.validate()?;
         self.check_loss(*loss)?;
+        let continued = carried.as_ref().map(|from| self.carried.continued(&self.config, batch, from)).transpose()?;
+        let batch = continued.as_ref().unwrap_or(batch);
         self.check_batch(batch)?;
         self.pending = None;
-        self.parameters.prepare_gradients(&self.context)?;
-        let mode = self.training_mode(batch, Some(*loss));
+        self.parameters.use_average(false);
+        self.parameters.prepare_gradients(&self.context, batch.ids.as_deref())?;
+        let mode = Mode { keeps_states: carried.is_some(), ..self.training_mode(batch, Some(*loss)) };
+        let mut states = States::new();
         let evaluation = match gradient_shards {
-            1 => self.whole_gradient(batch, targets, *loss, mode, cancel)?,
-            _ => self.sharded_gradient(batch, targets, *loss, mode, *gradient_shards, cancel)?,
+            1 => self.whole_gradient(batch, targets, *loss, mode, &mut states, cancel)?,
+            _ => self.sharded_gradient(batch, targets, *loss, mode, *gradient_shards, &mut states, cancel)?,
         };
         let evaluation = match evaluation {
             Ok(evaluation) => evaluation,
             Err((loss, culprit)) => {
-                let adam = Some(optimizer);
-                return Err(self.overflow(Overflow::Loss(loss), culprit, Some(batch), Some(targets), adam));
+                let optimizer = Some(optimizer);
+                return Err(self.overflow(Overflow::Loss(loss), culprit, Some(batch), Some(targets), optimizer));
             }
         };
         let mean = evaluation.loss_sum / evaluation.weight_sum + evaluation.penalty;
@@ -345,6 +381,9 @@ impl Model {
             }
         };
         self.steps += 1;
+        if carried.is_some() {
+            self.carried = Carried { sequences: batch.lengths.len(), states };
+        }
         Ok(StepReport {
             loss: mean,
             penalty: evaluation.penalty,
@@ -363,6 +402,7 @@ impl Model {
         targets: &Targets,
         loss: Loss,
         mode: Mode,
+        states: &mut States,
         cancel: &AtomicBool,
     ) -> Result<Result<Evaluation, (f64, Culprit)>, Error> {
         let machine = machine!(self, cancel);
@@ -375,6 +415,9 @@ impl Model {
             return Ok(Err((mean, self.training.overflowed_output(loss, &per_row))));
         }
         self.training.backward(machine, batch, mode, None, &mut self.parameters.gradients, None)?;
+        if mode.keeps_states {
+            *states = self.training.states(machine, batch, mode);
+        }
         Ok(Ok(evaluation))
     }
 
@@ -457,7 +500,7 @@ impl Model {
         self.check_differentiable()?;
         check_states(&self.config, state_gradients, batch.lengths.len(), "stateGradients")?;
         self.training.set_output_gradient(output_gradient)?;
-        self.parameters.prepare_gradients(&self.context)?;
+        self.parameters.prepare_gradients(&self.context, batch.ids.as_deref())?;
         let machine = machine!(self, cancel);
         let gradients = &mut self.parameters.gradients;
         self.training.backward(machine, batch, *mode, Some(state_gradients), gradients, None)?;
@@ -495,16 +538,17 @@ impl Model {
     /// # Errors
     /// [`Error::Argument`] without gradients, [`Error::NonFinite`]; the moments start anew after an update that
     /// overflowed.
-    pub fn apply_gradients(&mut self, adam: &AdamConfig) -> Result<f64, Error> {
-        adam.validate()?;
+    pub fn apply_gradients(&mut self, optimizer: &Optimizer) -> Result<f64, Error> {
+        optimizer.validate()?;
         if self.parameters.gradients.is_empty() {
             return Err(Error::Argument(
                 "applyGradients must follow backward, got no gradients; call backward(outputGradient) first".into(),
             ));
         }
-        let norm = match adam.update(&self.context, &mut self.parameters)? {
+        self.parameters.use_average(false);
+        let norm = match optimizer.update(&self.context, &mut self.parameters)? {
             Ok(norm) => norm,
-            Err((overflow, culprit)) => return Err(self.overflow(overflow, culprit, None, None, Some(adam))),
+            Err((overflow, culprit)) => return Err(self.overflow(overflow, culprit, None, None, Some(optimizer))),
         };
         self.steps += 1;
         Ok(norm)
@@ -516,9 +560,9 @@ impl Model {
         culprit: Culprit,
         batch: Option<&Batch>,
         targets: Option<&Targets>,
-        adam: Option<&AdamConfig>,
+        optimizer: Option<&Optimizer>,
     ) -> Error {
-        let step = Step { config: &self.config, parameters: &self.parameters, batch, targets, adam };
+        let step = Step { config: &self.config, parameters: &self.parameters, batch, targets, optimizer };
         overflow::error(overflow, culprit, &step)
     }
 
@@ -526,7 +570,7 @@ impl Model {
     /// `culprit` as it is where the search itself fails.
     fn trace(&mut self, batch: &Batch, targets: &Targets, mode: Mode, cancel: &AtomicBool, culprit: &mut Culprit) {
         let Some(loss) = mode.loss else { return };
-        if self.parameters.prepare_gradients(&self.context).is_err() {
+        if self.parameters.prepare_gradients(&self.context, batch.ids.as_deref()).is_err() {
             return;
         }
         let machine = machine!(self, cancel);

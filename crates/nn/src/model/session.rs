@@ -40,7 +40,7 @@ impl Session {
     }
 }
 
-fn rows_of(values: &[f32], streams: usize, rows: &[u32]) -> Vec<f32> {
+pub(super) fn rows_of(values: &[f32], streams: usize, rows: &[u32]) -> Vec<f32> {
     let width = values.len() / streams.max(1);
     rows.iter().flat_map(|&row| &values[row as usize * width..][..width]).copied().collect()
 }
@@ -72,20 +72,26 @@ fn needs_whole_sequences(layer: &LayerConfig) -> Option<&'static str> {
     }
 }
 
+/// Refuses a model that cannot go on from where it stopped, with what to do instead: `verb` whole sequences.
+pub(super) fn check_continues(config: &Config, verb: &str) -> Result<(), Error> {
+    for (index, layer) in config.layers.iter().enumerate() {
+        if let Some(why) = needs_whole_sequences(layer) {
+            let name = layer.name();
+            return Err(Error::Unsupported(format!(
+                "layers[{index}] ({name}) cannot go on from step to step: {why}; {verb} whole sequences instead"
+            )));
+        }
+    }
+    Ok(())
+}
+
 impl Session {
     /// States for `streams` streams of a model with this configuration, zero.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a model that needs whole sequences, [`Error::OutOfMemory`].
     pub fn new(config: &Config, streams: usize) -> Result<Session, Error> {
-        for (index, layer) in config.layers.iter().enumerate() {
-            if let Some(why) = needs_whole_sequences(layer) {
-                let name = layer.name();
-                return Err(Error::Unsupported(format!(
-                    "layers[{index}] ({name}) cannot go on from step to step: {why}; predict whole sequences instead"
-                )));
-            }
-        }
+        check_continues(config, "predict")?;
         let zeros = |columns: usize| {
             let length = streams.saturating_mul(columns);
             let mut values = Vec::new();

@@ -61,6 +61,7 @@ impl Model {
         loss: Loss,
         mode: Mode,
         shards: usize,
+        states: &mut States,
         cancel: &AtomicBool,
     ) -> Result<Result<Evaluation, (f64, Culprit)>, Error> {
         let sequences = batch.lengths.len();
@@ -87,9 +88,12 @@ impl Model {
             let range = sequences * shard / shards..sequences * (shard + 1) / shards;
             let (batch, targets) = part(batch, targets, per_step, weighed, range);
             let mut gradients = Buffer::zeros(count)?;
-            if !weighed || batch.lengths.iter().any(|&length| length > 0) {
-                let machine = machine!(self, cancel);
+            let machine = machine!(self, cancel);
+            let learns = !weighed || batch.lengths.iter().any(|&length| length > 0);
+            if learns || mode.keeps_states {
                 self.training.forward(machine, &batch, mode)?;
+            }
+            if learns {
                 let (part, losses) = self.training.loss(machine, &targets, loss, Some(weight_sum))?;
                 whole.loss_sum += part.loss_sum;
                 whole.weight_sum += part.weight_sum;
@@ -101,6 +105,13 @@ impl Model {
                     return Ok(Err((part.loss_sum, self.training.overflowed_output(loss, &losses))));
                 }
                 self.training.backward(machine, &batch, mode, None, &mut gradients, None)?;
+            }
+            if mode.keeps_states {
+                for (name, state) in self.training.states(machine, &batch, mode) {
+                    let whole = states.entry(name).or_default();
+                    whole.h.extend(state.h);
+                    whole.c.extend(state.c);
+                }
             }
             let mut sum = (1, gradients);
             while waiting.last().is_some_and(|last| last.0 == sum.0) {

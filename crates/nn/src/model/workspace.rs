@@ -244,11 +244,16 @@ impl Workspace {
             values[i as usize * out.columns..][..out.columns]
                 .copy_from_slice(&out.data[row_of(p) * out.stride()..][..out.columns]);
         }
+        let lengths = out.per_step.then(|| batch.lengths.clone());
+        Output { values, lengths, features: out.columns, states: self.states(machine, batch, mode) }
+    }
+
+    /// The states after the last step that layers tell.
+    pub(super) fn states(&self, machine: Machine<'_>, batch: &Batch, mode: Mode) -> States {
         let pass = pass(machine, batch, &self.packed, &self.samples, mode, None);
         let mut states = States::new();
         self.layers.iter().for_each(|layer| layer.states(&pass, &mut states));
-        let lengths = out.per_step.then(|| batch.lengths.clone());
-        Output { values, lengths, features: out.columns, states }
+        states
     }
 
     /// Gradients of the initial states that were given.

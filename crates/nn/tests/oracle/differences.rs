@@ -3,7 +3,7 @@
 use crate::textbook::{Objective, Run, Textbook};
 use cellstate_kernels::philox::{uniform, Philox, Purpose, Stream};
 use cellstate_kernels::{Context, Level};
-use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, StepOptions, Targets, View};
+use cellstate_nn::{Batch, Config, Loss, Model, Optimizer, StepOptions, Targets, View};
 use std::sync::atomic::AtomicBool;
 
 /// Norm of the difference over the norm of the gradient, for every parameter.
@@ -34,15 +34,7 @@ const TRIES: u64 = 2;
 pub static RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// Leaves the parameters as they are.
-pub const STILL: AdamConfig = AdamConfig {
-    learning_rate: 0.0,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-7,
-    epsilon_after_correction: false,
-    weight_decay: 0.0,
-    global_clip_norm: None,
-};
+pub const STILL: Optimizer = Optimizer::adam(0.0);
 
 pub fn still(loss: Loss) -> StepOptions {
     StepOptions::new(loss, STILL)

@@ -6,7 +6,7 @@ use crate::differences::{
 };
 use crate::textbook::{Objective, Textbook};
 use cellstate_kernels::{Context, Level};
-use cellstate_nn::{AdamConfig, Batch, Config, Error, Loss, Model, Session, State, States, StepOptions, Targets};
+use cellstate_nn::{Batch, Clip, Config, Error, Loss, Model, Optimizer, Session, State, States, StepOptions, Targets};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
@@ -84,15 +84,7 @@ fn gradients(model: &Model) -> Vec<Vec<f32>> {
     (0..model.parameters().len()).map(|i| model.gradient(i).to_vec()).collect()
 }
 
-const ADAM: AdamConfig = AdamConfig {
-    learning_rate: 1e-2,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-7,
-    epsilon_after_correction: false,
-    weight_decay: 0.0,
-    global_clip_norm: Some(1.0),
-};
+const ADAM: Optimizer = Optimizer::adam(1e-2).with_clip(Clip::GlobalNorm(1.0));
 
 #[test]
 fn outputs_states_and_gradients_of_a_backward_pass_match_the_textbook() {
@@ -546,9 +538,9 @@ fn failed_steps_leave_the_weights_and_what_follows() {
     assert!(matches!(attempt(&mut model, &outside, &targets, &options, false), Error::Data(_)));
     let short = Targets { classes: Some(vec![0]), ..targets.clone() };
     assert!(matches!(attempt(&mut model, &batch, &short, &options, false), Error::Argument(_)));
-    let heavy = StepOptions { optimizer: AdamConfig { beta1: 1.0, ..ADAM }, ..options };
+    let heavy = StepOptions { optimizer: Optimizer { weight_decay: -1.0, ..ADAM }, ..options.clone() };
     assert!(matches!(attempt(&mut model, &batch, &targets, &heavy, false), Error::Argument(_)));
-    let sharded = StepOptions { gradient_shards: 7, ..options };
+    let sharded = StepOptions { gradient_shards: 7, ..options.clone() };
     assert!(matches!(attempt(&mut model, &batch, &targets, &sharded, false), Error::Argument(_)));
     for _ in 0..2 {
         let reports =

@@ -1,0 +1,77 @@
+/** Lowers the learning rate when a run no longer gets better. */
+import { checkChoice, checkInteger, checkNumber, checkOptions } from '../checks.js'
+import type { EpochReport } from './history.js'
+import type { Callback } from './train.js'
+
+/** What {@link reduceOnPlateau} looks at. */
+export type PlateauMonitor = 'validationLoss' | 'validationAccuracy' | 'loss' | 'accuracy'
+
+/** Options of {@link reduceOnPlateau}. */
+export interface ReduceOnPlateauOptions {
+  /** What should get better: a loss falls, an accuracy grows. Default `'validationLoss'`. */
+  monitor?: PlateauMonitor | undefined
+  /** What the learning rate is multiplied with, above 0 and below 1. Default 0.1. */
+  factor?: number | undefined
+  /** Epochs without anything better before the rate falls. Default 10. */
+  patience?: number | undefined
+  /** Only a value that is better than the best so far by more than this is better. Default 1e-4. */
+  minDelta?: number | undefined
+  /** Epochs after a fall in which nothing is counted. Default 0. */
+  cooldown?: number | undefined
+  /** Rate that is not undercut. Default 0. */
+  minimum?: number | undefined
+}
+
+const MONITORS = ['validationLoss', 'validationAccuracy', 'loss', 'accuracy'] as const
+const MOST_EPOCHS = 1_000_000
+
+/**
+ * A callback that multiplies the learning rate with `factor` after `patience` epochs in which nothing got better: Keras'
+ * `ReduceLROnPlateau`. Rates of a schedule are multiplied, too. An epoch whose report lacks what is looked at counts for
+ * nothing. One callback is for one run at a time.
+ *
+ * @throws TypeError or RangeError if an option is wrong or unknown; the message names it.
+ * @example train(model, data, { loss, validation, callbacks: [reduceOnPlateau({ patience: 3 })] })
+ */
+export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback {
+  checkOptions('options', options, ['monitor', 'factor', 'patience', 'minDelta', 'cooldown', 'minimum'])
+  const monitor = checkChoice('options.monitor', options.monitor ?? 'validationLoss', MONITORS)
+  const fromZero = (name: 'minDelta' | 'minimum', standard: number): number =>
+    checkNumber(`options.${name}`, options[name] ?? standard, 'a number from 0', x => x >= 0)
+  const needs = 'a number above 0 and below 1'
+  const factor = checkNumber('options.factor', options.factor ?? 0.1, needs, x => x > 0 && x < 1)
+  const patience = checkInteger('options.patience', options.patience ?? 10, 0, MOST_EPOCHS)
+  const cooldown = checkInteger('options.cooldown', options.cooldown ?? 0, 0, MOST_EPOCHS)
+  const [minDelta, minimum] = [fromZero('minDelta', 1e-4), fromZero('minimum', 0)]
+  const sign = monitor === 'accuracy' || monitor === 'validationAccuracy' ? -1 : 1
+  let best = Number.POSITIVE_INFINITY
+  let waited = 0
+  let cooling = 0
+  return {
+    onTrainBegin() {
+      best = Number.POSITIVE_INFINITY
+      waited = 0
+      cooling = 0
+    },
+    onEpochEnd(report: EpochReport, context) {
+      const value = report[monitor]
+      if (value === undefined) return
+      if (cooling > 0) {
+        cooling--
+        waited = 0
+      }
+      if (sign * value < best - minDelta) {
+        best = sign * value
+        waited = 0
+      } else if (cooling === 0) {
+        waited++
+        const rate = context.learningRate
+        if (waited >= patience && rate > minimum) {
+          context.scaleLearningRate(Math.max(rate * factor, minimum) / rate)
+          cooling = cooldown
+          waited = 0
+        }
+      }
+    },
+  }
+}
