@@ -127,6 +127,12 @@ export { type PaddedSequences, type PadSequencesOptions, padSequences } from './
 export { type MatrixMode, Tokenizer, type TokenizerInput, type TokenizerOptions } from './text/tokenizer.js'
 export type { TokenizerJson } from './text/tokenizer-json.js'
 export { type EmaOptions, ema, type SwaOptions, swa } from './training/averages.js'
+export {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateSearch,
+  learningRateChart,
+} from './training/find-learning-rate.js'
 export type { EpochReport, History, StepReport } from './training/history.js'
 export {
   binaryCrossentropy,

@@ -13,6 +13,7 @@ const ORDER = [
   'pace.ts',
   'closest.ts',
   'checks.ts',
+  'chart',
   'text',
   'native',
   'data',

@@ -533,10 +533,60 @@ const csv = {
   header: () => chance(0.5),
   quote: () => pick(['"', false]),
 }
+const schedule = () =>
+  pick([
+    () => api.constant({ rate: 0.01 }),
+    () => api.stepDecay({ rate: 0.01, every: 2 }),
+    () => api.cosineDecay({ rate: 0.01 }),
+    () => bend({ kind: 'oneCycle', maximum: 0.01 }),
+    () => bend({ kind: 'warmup', steps: 2, from: 0.1, schedule: { kind: 'constant', rate: 0.01 } }),
+  ])()
+const groups = () =>
+  some(3, () => ({
+    parameters: pick(['lstm', '*.bias', /kernel/, ['dense', 'embedding'], text(), [], own]),
+    ...options({
+      learningRateFactor: random,
+      weightDecay: random,
+      l2: random,
+      beta1: random,
+      momentum: random,
+    }),
+  }))
+const average = () =>
+  pick([
+    () => api.ema({ decay: 0.5 }),
+    () => api.swa({ every: 1 + below(3) }),
+    () => bend({ kind: 'swa', afterEpochs: below(3), every: 'epoch' }),
+    () => bend({ kind: 'ema', decay: 0.9 }),
+  ])()
+/** Options of all optimizers. */
+const common = () => ({
+  learningRate: () => pick([random, schedule])(),
+  weightDecay: random,
+  l2: random,
+  [pick(['clipValue', 'clipNorm', 'globalClipNorm'])]: random,
+  groups,
+  average,
+})
+const optimizer = () =>
+  pick([
+    () => api.adam({ learningRate: 0.01 }),
+    () => api.adamW({ lazy: chance(0.5), groups: [{ parameters: '*', weightDecay: 0 }] }),
+    () => api.sgd({ momentum: 0.5, average: api.ema() }),
+    () => api.rmsprop({ centered: true, momentum: 0.5 }),
+    () => api.adagrad({ learningRate: schedule() }),
+    () => api.lion({ average: api.swa({ every: 1 }) }),
+    () => api.asgd(),
+    () => bend({ ...api.adam({ groups: [{ parameters: 'dense', l2: 1 }], average: api.ema() }) }),
+    () => bend({ ...api.sgd() }),
+  ])()
 const training = () => ({
   loss: loss(),
   ...options({
-    optimizer: () => api.adam({ learningRate: 0.01 }),
+    optimizer: () => optimizer(),
+    accumulateSteps: () => 1 + below(3),
+    truncatedBpttSteps: () => 1 + below(3),
+    stateful: () => chance(0.5),
     batchSize: () => 1 + below(4),
     epochs: () => 1 + below(2),
     lengthPool: () => 1 + below(3),
@@ -902,12 +952,88 @@ const TARGETS = {
   'regularizers.l1l2': call(api.regularizers.l1l2, () => options({ l1: random, l2: random })),
   adam: call(api.adam, () =>
     options({
-      learningRate: random,
+      ...common(),
       beta1: random,
       beta2: random,
       epsilon: random,
       epsilonMode: () => 'keras',
-      globalClipNorm: random,
+      amsgrad: () => chance(0.5),
+      lazy: () => chance(0.5),
+    }),
+  ),
+  adamW: call(api.adamW, () => options({ ...common(), beta1: random })),
+  sgd: call(api.sgd, () =>
+    options({ ...common(), momentum: random, dampening: random, nesterov: () => chance(0.5) }),
+  ),
+  rmsprop: call(api.rmsprop, () =>
+    options({ ...common(), rho: random, momentum: random, centered: () => chance(0.5) }),
+  ),
+  adagrad: call(api.adagrad, () =>
+    options({ ...common(), initialAccumulator: random, learningRateDecay: random }),
+  ),
+  lion: call(api.lion, () => options({ ...common(), beta1: random, beta2: random })),
+  asgd: call(api.asgd, () => options({ ...common(), lambd: random, alpha: random, t0: random })),
+  ema: call(api.ema, () => options({ decay: random })),
+  swa: call(api.swa, () =>
+    options({ afterEpochs: () => below(3), afterSteps: () => below(3), every: () => pick([1, 'epoch', 0]) }),
+  ),
+  constant: call(api.constant, () => options({ rate: random })),
+  stepDecay: call(api.stepDecay, () => options({ rate: random, every: () => below(5), factor: random })),
+  exponentialDecay: call(api.exponentialDecay, () =>
+    options({ rate: random, every: () => below(5), factor: random }),
+  ),
+  polynomialDecay: call(api.polynomialDecay, () =>
+    options({ rate: random, end: random, steps: () => below(5), power: random }),
+  ),
+  cosineDecay: call(api.cosineDecay, () => options({ rate: random, minimum: random, steps: () => below(5) })),
+  cosineRestarts: call(api.cosineRestarts, () =>
+    options({ rate: random, period: () => below(5), periodFactor: random, rateFactor: random }),
+  ),
+  warmup: call(
+    api.warmup,
+    () => pick([schedule, random])(),
+    () => options({ steps: () => below(9), from: random }),
+  ),
+  learningRateAt: call(
+    api.learningRateAt,
+    () => pick([schedule, random])(),
+    () => below(9),
+    () => below(9),
+  ),
+  reduceOnPlateau: call(api.reduceOnPlateau, () =>
+    options({
+      monitor: () => pick(['loss', 'validationLoss', 'accuracy']),
+      factor: random,
+      patience: () => below(3),
+      minDelta: random,
+      cooldown: () => below(3),
+      minimum: random,
+    }),
+  ),
+  findLearningRate: call(
+    api.findLearningRate,
+    () => (chance(0.6) ? fixture().model : model()),
+    () => (chance(0.6) ? set() : samples()),
+    () => ({
+      loss: loss(),
+      ...options({
+        optimizer,
+        from: () => pick([1e-6, 1e-3, 0]),
+        to: () => pick([1, 10, 1e30]),
+        steps: () => pick([10, 12, 9]),
+        batchSize: () => 1 + below(4),
+        smoothing: random,
+        seed: () => below(9),
+        signal,
+      }),
+    }),
+  ),
+  learningRateChart: call(api.learningRateChart, () =>
+    bend({
+      rates: [1e-3, 1e-2],
+      losses: [1, random()],
+      smoothed: [1, random()],
+      suggestion: pick([1e-2, undefined]),
     }),
   ),
   sequential: call(api.sequential, layers, () => options({ seed: () => 1, ...compute })),
@@ -1069,7 +1195,7 @@ const TARGETS = {
     },
     () => some(3, ids),
     () => (chance(0.7) ? 'fits' : view(Float32Array)),
-    () => api.adam(),
+    optimizer,
     () => (chance(0.7) ? 'fit' : states()),
     () => (chance(0.7) ? undefined : states()),
   ),
@@ -1139,7 +1265,10 @@ const TARGETS = {
     options({ outputGradient: () => view(Float32Array, 1 + below(9)) }),
   ),
   'Model.gradients': method(model, 'gradients'),
-  'Model.applyGradients': method(model, 'applyGradients', () => ({ ...api.adam() })),
+  'Model.applyGradients': method(model, 'applyGradients', () =>
+    pick([() => ({ ...api.adam() }), optimizer])(),
+  ),
+  'Model.useAverage': method(model, 'useAverage', () => chance(0.5)),
   'Model.sha256': method(model, 'sha256'),
   'Model.save': method(model, 'save', file, () => ({ text: 'null', [text()]: text() })),
   'Model.dispose': method(() => model(), 'dispose'),

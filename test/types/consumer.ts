@@ -1,6 +1,7 @@
 /** What users may write and what the compiler must refuse; compiled by consumers.test.ts, never run. */
 import {
   adam,
+  adamW,
   attentionPooling,
   bidirectional,
   type Callback,
@@ -15,6 +16,7 @@ import {
   dropout,
   type EpochReport,
   type ErrorCode,
+  ema,
   embedding,
   globalAveragePooling,
   globalMaxPooling,
@@ -32,6 +34,7 @@ import {
   lstm,
   type Model,
   type ModelOutput,
+  type Optimizer,
   type PaddedSequences,
   type ParameterValues,
   type Prediction,
@@ -39,10 +42,12 @@ import {
   readCsv,
   readJsonLines,
   readText,
+  reduceOnPlateau,
   regularizers,
   residual,
   type StepReport,
   sequential,
+  sgd,
   simpleRnn,
   spatialDropout,
   splitIndices,
@@ -52,6 +57,7 @@ import {
   type TrainOptions,
   train,
   trainTestSplit,
+  warmup,
 } from 'cellstate'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -128,6 +134,11 @@ export async function networks(signal: AbortSignal): Promise<void> {
 
   const loss: Loss = 'categoricalCrossentropy'
   const optimizer = adam({ learningRate: 1e-3, globalClipNorm: 1, epsilonMode: 'pytorch' })
+  const others: Optimizer[] = [
+    sgd({ learningRate: warmup(0.1, { steps: 10 }), momentum: 0.9, average: ema() }),
+    adamW({ groups: [{ parameters: [/bias$/, 'lstm.*'], weightDecay: 0, beta1: 0.8 }], lazy: true }),
+  ]
+  console.log(others, reduceOnPlateau())
   const callback: Callback = {
     onEpochEnd(report: EpochReport) {
       console.log(report.epoch, report.validationLoss?.toFixed(3))
@@ -182,6 +193,10 @@ export async function networks(signal: AbortSignal): Promise<void> {
   train(model, [{ input: [1] }], { loss })
   // @ts-expect-error the option is learningRate
   adam({ lr: 1e-3 })
+  // @ts-expect-error a group has parameters
+  adam({ groups: [{ weightDecay: 0 }] })
+  // @ts-expect-error only numbers differ in a group
+  adam({ groups: [{ parameters: 'lstm', amsgrad: true }] })
   // @ts-expect-error the gradient is a Float32Array
   model.backward([1, 2])
   // @ts-expect-error what a model is made of does not change

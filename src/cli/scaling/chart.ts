@@ -1,4 +1,5 @@
 /** The chart of `cellstate bench --scaling`: a panel an axis, measured times and the line of the fitted model. */
+import { BLUE, logarithmic, type Mark, ORANGE, svg, text } from '../../chart/svg.js'
 import { AXES, type Axis, onAxis, type Point } from './points.js'
 
 /** What the chart shows of a point. */
@@ -18,34 +19,11 @@ const HEIGHT = 700
 const PANEL = { width: 350, height: 230, lefts: [70, 510], tops: [74, 384] }
 /** From the border of a panel to its first and last point. */
 const INSET = 16
-const STYLE = `
-  .paper { fill: #ffffff; }
-  .axis { fill: none; stroke: #d0d7de; stroke-width: 1; }
-  .model { fill: none; stroke: #bc4c00; stroke-width: 2; stroke-linejoin: round; }
-  .spread { fill: none; stroke: #0969da; stroke-width: 1.5; }
-  .point { fill: #0969da; }
-  text { fill: #1f2328; font: 14px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; }
-  .middle { text-anchor: middle; }
-  .end { text-anchor: end; }
-  .title { font-weight: 600; font-size: 16px; }
-  .small { font-size: 13px; }
-  @media (prefers-color-scheme: dark) {
-    .paper { fill: #0d1117; }
-    .axis { stroke: #30363d; }
-    .model { stroke: #f0883e; }
-    .spread { stroke: #58a6ff; }
-    .point { fill: #58a6ff; }
-    text { fill: #e6edf3; }
-  }`
-
-const text = (x: number, y: number, words: string, kind: string): string =>
-  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" class="${kind}">${words}</text>`
-
-/** A scale of logarithms: `least` to `from`, `most` to `to`; a lone value to the middle. */
-function logarithmic(least: number, most: number, from: number, to: number): (value: number) => number {
-  if (most <= least) return () => (from + to) / 2
-  return value => from + ((to - from) * Math.log(value / least)) / Math.log(most / least)
-}
+const MARKS: readonly Mark[] = [
+  { name: 'model', paints: 'stroke', ...ORANGE, rest: 'stroke-width: 2; stroke-linejoin: round;' },
+  { name: 'spread', paints: 'stroke', ...BLUE, rest: 'stroke-width: 1.5;' },
+  { name: 'point', paints: 'fill', ...BLUE },
+]
 
 /** An SVG picture; both scales are logarithmic, that of the time is the same in all panels. */
 export function scalingChart(points: readonly Charted[], base: Point): string {
@@ -82,19 +60,20 @@ export function scalingChart(points: readonly Charted[], base: Point): string {
   }
   const { N, T, H, threads } = base
   const rest = `N ${N}, T ${T}, H ${H}, threads ${threads}, but for the axis`
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-labelledby="title description">
-<title id="title">Time of a training step by threads, steps, sequences and units</title>
-<desc id="description">Four panels on logarithmic scales: dots are measured medians, bars from quartile to quartile, lines what the fitted model gives; ${rest}.</desc>
-<style>${STYLE}
-</style>
-<rect x="0" y="0" width="${WIDTH}" height="${HEIGHT}" class="paper"/>
-${text(WIDTH / 2, 30, 'Time of a training step', 'middle title')}
-${AXES.flatMap(panel).join('\n')}
-<circle class="point" cx="76" cy="670" r="4"/>
-${text(90, 675, 'measured, quartile to quartile', 'small')}
-<path class="model" d="M320 670h36"/>
-${text(366, 675, 'fitted model', 'small')}
-${text(WIDTH - 40, 675, rest, 'end small')}
-</svg>
-`
+  return svg({
+    width: WIDTH,
+    height: HEIGHT,
+    title: 'Time of a training step by threads, steps, sequences and units',
+    description: `Four panels on logarithmic scales: dots are measured medians, bars from quartile to quartile, lines what the fitted model gives; ${rest}.`,
+    marks: MARKS,
+    content: [
+      text(WIDTH / 2, 30, 'Time of a training step', 'middle title'),
+      ...AXES.flatMap(panel),
+      '<circle class="point" cx="76" cy="670" r="4"/>',
+      text(90, 675, 'measured, quartile to quartile', 'small'),
+      '<path class="model" d="M320 670h36"/>',
+      text(366, 675, 'fitted model', 'small'),
+      text(WIDTH - 40, 675, rest, 'end small'),
+    ],
+  })
 }
