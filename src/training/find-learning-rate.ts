@@ -1,20 +1,12 @@
 /** Looks for a learning rate: some steps with a rate that grows, after which the model is as it was. */
 
 import { BLUE, linear, logarithmic, type Mark, ORANGE, svg, text } from '../chart/svg.js'
-import {
-  checkChoice,
-  checkInteger,
-  checkOptions,
-  checkPositive,
-  checkRate,
-  checkSeed,
-  checkSignal,
-} from '../checks.js'
+import { checkInteger, checkOptions, checkPositive, checkRate, checkSeed, checkSignal } from '../checks.js'
 import { trainingBatches } from '../data/batches.js'
 import { Dataset, type SampleSource } from '../data/dataset.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
+import { checkLoss, type Loss } from '../model/losses.js'
 import { Model, noExamples } from '../model/model.js'
-import { LOSSES, type Loss } from '../model/objective.js'
 import { checkOptimizer, type Optimizer } from '../model/optimizer.js'
 import { adam } from './optimizers.js'
 import { learningRateAt } from './schedules.js'
@@ -95,7 +87,7 @@ export async function findLearningRate(
     'seed',
     'signal',
   ])
-  const loss = checkChoice('options.loss', options.loss, LOSSES)
+  const loss = checkLoss('options.loss', options.loss)
   const optimizer = checkOptimizer('options.optimizer', options.optimizer ?? adam())
   const from = checkPositive('options.from', options.from ?? 1e-6)
   const to = checkPositive('options.to', options.to ?? 10)
@@ -139,7 +131,7 @@ export async function findLearningRate(
           batches = trainingBatches(dataset, { batchSize, seed, epoch, lengthPool: 1 })
         }
         const rate = learningRateAt(schedule, steps - 1 - step, steps)
-        const examples = model.stepExamples(dataset, batches[at]!, loss)
+        const examples = model.stepExamples(dataset, batches[at]!, loss, undefined)
         const turn = { loss, optimizer: document, learningRate: rate, shards: 1, follows: false }
         try {
           const report = await model.trainStep(examples, turn)

@@ -1,12 +1,5 @@
 /** Trains a model: one native call a step, and between two steps everything that may look on, stop or change it. */
-import {
-  checkBoolean,
-  checkInteger,
-  checkOptions,
-  checkPositive,
-  checkSeed,
-  checkSignal,
-} from '../checks.js'
+import { checkBoolean, checkInteger, checkOptions, checkPositive, checkSeed, checkSignal } from '../checks.js'
 import { sequentialBatches, trainingBatches } from '../data/batches.js'
 import { Dataset, type SampleSource } from '../data/dataset.js'
 import { argumentError, argumentTypeError, CellstateError } from '../errors.js'

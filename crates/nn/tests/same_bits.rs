@@ -14,7 +14,7 @@ fn weights(context: Context) -> Vec<u32> {
     )
     .unwrap();
     let adam = Optimizer::adam(1e-3).with_clip(Clip::GlobalNorm(1.0));
-    let options = StepOptions::new(Loss::CategoricalCrossentropy, adam);
+    let options = StepOptions::new(Loss::CATEGORICAL_CROSSENTROPY, adam);
     let mut model = Model::new(config, context).unwrap();
     for step in 0..STEPS {
         let lengths: Vec<u32> = (0..9).map(|i| (i * i + step) % 12).collect();
