@@ -105,12 +105,10 @@ pub fn backward(context: &Context, cell: &Cell<'_>, pass: Backward<'_>) {
         dh_initial: Shared::new(pass.dh_initial),
     };
     let (packed, weights) = (cell.packed, pass.recurrent);
-    if cell.options.coupled {
-        run(context, packed, weights, true, &BackwardCell::<true, false>(&buffers));
-    } else if cell.is_plain(pass.projection) {
-        run(context, packed, weights, true, &BackwardCell::<false, true>(&buffers));
+    if cell.is_plain(pass.projection) {
+        run(context, packed, weights, true, &BackwardCell::<true>(&buffers));
     } else {
-        run(context, packed, weights, true, &BackwardCell::<false, false>(&buffers));
+        run(context, packed, weights, true, &BackwardCell::<false>(&buffers));
     }
 }
 
@@ -133,11 +131,14 @@ struct BackwardPass<'a> {
 }
 
 /// The cell with its choices as constants, as [`ForwardCell`].
-struct BackwardCell<'a, 'b, const COUPLED: bool, const PLAIN: bool>(&'a BackwardPass<'b>);
+struct BackwardCell<'a, 'b, const PLAIN: bool>(&'a BackwardPass<'b>);
 
-impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN> {
-    const CELL: usize = if COUPLED { 1 } else { 2 };
-    const OUTPUT: usize = if COUPLED { 2 } else { 3 };
+impl<const PLAIN: bool> BackwardCell<'_, '_, PLAIN> {
+    /// The gate of the candidate; the output gate is the next.
+    #[inline(always)]
+    fn cell_gate(&self) -> usize {
+        2 - usize::from(self.options().coupled)
+    }
 
     #[inline(always)]
     fn layout(&self) -> GateLayout {
@@ -146,7 +147,7 @@ impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN
 
     #[inline(always)]
     fn options(&self) -> Options {
-        options::<COUPLED, PLAIN>(&self.0.cell)
+        options::<PLAIN>(&self.0.cell)
     }
 
     /// The gradient of h₋₁ from the gates of a step; `first` is the packed position of row 0 there.
@@ -205,9 +206,9 @@ impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN
         unsafe {
             let gates = gates.add(lane);
             let i = s.load(gates);
-            let f = if COUPLED { s.sub(s.splat(1.0), i) } else { s.load(gates.add(stride)) };
-            let g = s.load(gates.add(Self::CELL * stride));
-            let o = s.load(gates.add(Self::OUTPUT * stride));
+            let f = if self.options().coupled { s.sub(s.splat(1.0), i) } else { s.load(gates.add(stride)) };
+            let g = s.load(gates.add(self.cell_gate() * stride));
+            let o = s.load(gates.add((self.cell_gate() + 1) * stride));
             let c_before = s.load(pass.c.as_ptr().add(place.was * h + at));
             let raw = s.mul_add(f, c_before, s.mul(i, g));
             let carried = s.load(pass.dc.at(place.row * h + at));
@@ -228,17 +229,17 @@ impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN
             let d_o = s.mul(s.mul(dm, squashed), self.slope(s, rho, o));
             let peepholes = if PLAIN { None } else { pass.cell.peepholes };
             if let Some(p) = peepholes {
-                dc = s.mul_add(s.load(p.as_ptr().add((Self::OUTPUT - 1) * h + at)), d_o, dc);
+                dc = s.mul_add(s.load(p.as_ptr().add(self.cell_gate() * h + at)), d_o, dc);
             }
             if let Some(limit) = options.cell_clip {
                 let inside = s.less(s.abs(raw), s.splat(limit));
                 dc = s.select(inside, dc, s.splat(0.0));
             }
-            let di = if COUPLED { s.mul(dc, s.sub(g, c_before)) } else { s.mul(dc, g) };
+            let di = if self.options().coupled { s.mul(dc, s.sub(g, c_before)) } else { s.mul(dc, g) };
             let di = s.mul(di, self.slope(s, rho, i));
             s.store(gates, di);
             let mut dc_before = s.mul(dc, f);
-            if !COUPLED {
+            if !self.options().coupled {
                 let df = s.mul(s.mul(dc, c_before), self.slope(s, rho, f));
                 s.store(gates.add(stride), df);
                 if let Some(p) = peepholes {
@@ -251,8 +252,8 @@ impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN
             if !PLAIN {
                 dc_before = s.add(dc_before, carried_on);
             }
-            s.store(gates.add(Self::CELL * stride), s.mul(s.mul(dc, i), self.slope(s, phi, g)));
-            s.store(gates.add(Self::OUTPUT * stride), d_o);
+            s.store(gates.add(self.cell_gate() * stride), s.mul(s.mul(dc, i), self.slope(s, phi, g)));
+            s.store(gates.add((self.cell_gate() + 1) * stride), d_o);
             s.store(pass.dc.at(place.row * h + at), dc_before);
         }
     }
@@ -306,7 +307,7 @@ impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN
             for unit in (0..h).step_by(BLOCK) {
                 let mut block = self.block(place, unit);
                 let (gates, stride) = block.open();
-                let o = gates.add(Self::OUTPUT * stride);
+                let o = gates.add((self.cell_gate() + 1) * stride);
                 for lane in (0..BLOCK).step_by(S::LANES) {
                     let at = unit + lane;
                     let slope = phi.slope(s, self.squashed(s, state.add(at), at, normalization));
@@ -338,7 +339,7 @@ impl<const COUPLED: bool, const PLAIN: bool> BackwardCell<'_, '_, COUPLED, PLAIN
 }
 
 /// The gates of a block, while the gradient of h is at hand.
-impl<const COUPLED: bool, const PLAIN: bool> Epilogue for BackwardCell<'_, '_, COUPLED, PLAIN> {
+impl<const PLAIN: bool> Epilogue for BackwardCell<'_, '_, PLAIN> {
     #[inline(always)]
     unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums) {
         // SAFETY: the caller's promise.
@@ -384,9 +385,9 @@ impl Epilogue for StoreGradient<'_, '_> {
 }
 
 /// The gradient of o ∘ φ(c) from that of its projection: to the gates at once, or to memory.
-struct Unproject<'a, 'b, 'c, const COUPLED: bool>(&'a BackwardCell<'b, 'c, COUPLED, false>);
+struct Unproject<'a, 'b, 'c>(&'a BackwardCell<'b, 'c, false>);
 
-impl<const COUPLED: bool> Epilogue for Unproject<'_, '_, '_, COUPLED> {
+impl Epilogue for Unproject<'_, '_, '_> {
     #[inline(always)]
     unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums) {
         let pass = self.0 .0;
@@ -407,7 +408,7 @@ impl<const COUPLED: bool> Epilogue for Unproject<'_, '_, '_, COUPLED> {
     }
 }
 
-impl<const COUPLED: bool, const PLAIN: bool> Steps for BackwardCell<'_, '_, COUPLED, PLAIN> {
+impl<const PLAIN: bool> Steps for BackwardCell<'_, '_, PLAIN> {
     fn splits_units(&self) -> bool {
         self.0.projection.is_none() && self.0.cell.normalization.is_none()
     }
@@ -428,7 +429,7 @@ impl<const COUPLED: bool, const PLAIN: bool> Steps for BackwardCell<'_, '_, COUP
                 }
                 return;
             }
-            let general = BackwardCell::<COUPLED, false>(pass);
+            let general = BackwardCell::<false>(pass);
             product.run(s, rows, rows.going_on, scratch, &StoreGradient(pass));
             for index in rows.going_on..rows.alive {
                 for unit in (0..r).step_by(BLOCK) {

@@ -77,12 +77,10 @@ pub fn forward(context: &Context, cell: &Cell<'_>, pass: Forward<'_>) {
         rstd: Shared::new(pass.rstd),
     };
     let (packed, weights) = (cell.packed, pass.recurrent);
-    if cell.options.coupled {
-        run(context, packed, weights, false, &ForwardCell::<true, false>(&buffers));
-    } else if cell.is_plain(pass.projection) {
-        run(context, packed, weights, false, &ForwardCell::<false, true>(&buffers));
+    if cell.is_plain(pass.projection) {
+        run(context, packed, weights, false, &ForwardCell::<true>(&buffers));
     } else {
-        run(context, packed, weights, false, &ForwardCell::<false, false>(&buffers));
+        run(context, packed, weights, false, &ForwardCell::<false>(&buffers));
     }
 }
 
@@ -103,11 +101,14 @@ struct ForwardPass<'a> {
 }
 
 /// The cell with its choices as constants: `PLAIN` is [`Cell::is_plain`].
-struct ForwardCell<'a, 'b, const COUPLED: bool, const PLAIN: bool>(&'a ForwardPass<'b>);
+struct ForwardCell<'a, 'b, const PLAIN: bool>(&'a ForwardPass<'b>);
 
-impl<const COUPLED: bool, const PLAIN: bool> ForwardCell<'_, '_, COUPLED, PLAIN> {
-    const CELL: usize = if COUPLED { 1 } else { 2 };
-    const OUTPUT: usize = if COUPLED { 2 } else { 3 };
+impl<const PLAIN: bool> ForwardCell<'_, '_, PLAIN> {
+    /// The gate of the candidate; the output gate is the next.
+    #[inline(always)]
+    fn cell_gate(&self) -> usize {
+        2 - usize::from(self.options().coupled)
+    }
 
     #[inline(always)]
     fn layout(&self) -> GateLayout {
@@ -116,7 +117,7 @@ impl<const COUPLED: bool, const PLAIN: bool> ForwardCell<'_, '_, COUPLED, PLAIN>
 
     #[inline(always)]
     fn options(&self) -> Options {
-        options::<COUPLED, PLAIN>(&self.0.cell)
+        options::<PLAIN>(&self.0.cell)
     }
 
     /// Gates and c of a vector of units; returns o and c before zoneout. The gates go to `out`, if it is given.
@@ -142,13 +143,13 @@ impl<const COUPLED: bool, const PLAIN: bool> ForwardCell<'_, '_, COUPLED, PLAIN>
             let c_before = s.load(pass.c.at(place.was * h + at));
             let pre = |gate: usize| sums.sums.add(gate * sums.stride + lane);
             let mut i = s.load(pre(0));
-            let mut f = if COUPLED { i } else { s.load(pre(1)) };
-            let mut g = s.load(pre(Self::CELL));
-            let mut o = s.load(pre(Self::OUTPUT));
+            let mut f = if self.options().coupled { i } else { s.load(pre(1)) };
+            let mut g = s.load(pre(self.cell_gate()));
+            let mut o = s.load(pre(self.cell_gate() + 1));
             let peepholes = if PLAIN { None } else { pass.cell.peepholes };
             if let Some(p) = peepholes {
                 i = s.mul_add(s.load(p.as_ptr().add(at)), c_before, i);
-                if !COUPLED {
+                if !self.options().coupled {
                     f = s.mul_add(s.load(p.as_ptr().add(h + at)), c_before, f);
                 }
             }
@@ -158,14 +159,14 @@ impl<const COUPLED: bool, const PLAIN: bool> ForwardCell<'_, '_, COUPLED, PLAIN>
                 g = clip(s, g, limit);
             }
             i = rho.apply(s, i);
-            f = if COUPLED { s.sub(s.splat(1.0), i) } else { rho.apply(s, f) };
+            f = if self.options().coupled { s.sub(s.splat(1.0), i) } else { rho.apply(s, f) };
             g = activate(s, phi, g, at, layout.units);
             let mut c = s.mul_add(f, c_before, s.mul(i, g));
             if let Some(limit) = options.cell_clip {
                 c = clip(s, c, limit);
             }
             if let Some(p) = peepholes {
-                o = s.mul_add(s.load(p.as_ptr().add((Self::OUTPUT - 1) * h + at)), c, o);
+                o = s.mul_add(s.load(p.as_ptr().add(self.cell_gate() * h + at)), c, o);
             }
             if let Some(limit) = options.gate_clip {
                 o = clip(s, o, limit);
@@ -174,11 +175,11 @@ impl<const COUPLED: bool, const PLAIN: bool> ForwardCell<'_, '_, COUPLED, PLAIN>
             if let Some((gates, stride)) = out {
                 let gates = gates.add(lane);
                 s.store(gates, i);
-                if !COUPLED {
+                if !self.options().coupled {
                     s.store(gates.add(stride), f);
                 }
-                s.store(gates.add(Self::CELL * stride), g);
-                s.store(gates.add(Self::OUTPUT * stride), o);
+                s.store(gates.add(self.cell_gate() * stride), g);
+                s.store(gates.add((self.cell_gate() + 1) * stride), o);
             }
             let mut kept = c;
             if !PLAIN {
@@ -266,7 +267,7 @@ impl<const COUPLED: bool, const PLAIN: bool> ForwardCell<'_, '_, COUPLED, PLAIN>
             for unit in (0..h).step_by(BLOCK) {
                 let mut block = Block::new(layout, gates, unit);
                 let (gates, stride) = block.open();
-                let o = gates.add(Self::OUTPUT * stride);
+                let o = gates.add((self.cell_gate() + 1) * stride);
                 for lane in (0..BLOCK).step_by(S::LANES) {
                     let at = unit + lane;
                     let gamma = s.load(normalization.state_gamma.as_ptr().add(at));
@@ -280,7 +281,7 @@ impl<const COUPLED: bool, const PLAIN: bool> ForwardCell<'_, '_, COUPLED, PLAIN>
 }
 
 /// The gates of a block, while their sums are at hand.
-impl<const COUPLED: bool, const PLAIN: bool> Epilogue for ForwardCell<'_, '_, COUPLED, PLAIN> {
+impl<const PLAIN: bool> Epilogue for ForwardCell<'_, '_, PLAIN> {
     #[inline(always)]
     unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums) {
         let (gates, layout) = (&self.0.gates, self.layout());
@@ -337,9 +338,9 @@ impl Epilogue for StoreRaw<'_, '_> {
 }
 
 /// The projection is the hidden state before zoneout.
-struct StoreHidden<'a, 'b, 'c, const COUPLED: bool>(&'a ForwardCell<'b, 'c, COUPLED, false>);
+struct StoreHidden<'a, 'b, 'c>(&'a ForwardCell<'b, 'c, false>);
 
-impl<const COUPLED: bool> Epilogue for StoreHidden<'_, '_, '_, COUPLED> {
+impl Epilogue for StoreHidden<'_, '_, '_> {
     #[inline(always)]
     unsafe fn block<S: Simd>(&self, s: S, place: Place, unit: usize, sums: Sums) {
         for lane in (0..BLOCK).step_by(S::LANES) {
@@ -349,7 +350,7 @@ impl<const COUPLED: bool> Epilogue for StoreHidden<'_, '_, '_, COUPLED> {
     }
 }
 
-impl<const COUPLED: bool, const PLAIN: bool> Steps for ForwardCell<'_, '_, COUPLED, PLAIN> {
+impl<const PLAIN: bool> Steps for ForwardCell<'_, '_, PLAIN> {
     fn splits_units(&self) -> bool {
         self.0.projection.is_none() && self.0.cell.normalization.is_none()
     }
@@ -384,7 +385,7 @@ impl<const COUPLED: bool, const PLAIN: bool> Steps for ForwardCell<'_, '_, COUPL
                 let h = padded(pass.cell.layout.units);
                 let left = Left { base: pass.unprojected.at(0), stride: h, first: rows.now, gate: 0 };
                 let product = GateProduct { weights, layout, gates: (0, 1), left, initial: Initial::Zero };
-                product.run(s, rows, scratch, &StoreHidden(&ForwardCell::<COUPLED, false>(pass)));
+                product.run(s, rows, scratch, &StoreHidden(&ForwardCell::<false>(pass)));
             }
         }
     }

@@ -154,11 +154,11 @@ fn layout<const PLAIN: bool>(cell: &Cell<'_>) -> GateLayout {
 
 /// What a cell computes, as far as it is known a constant.
 #[inline(always)]
-fn options<const COUPLED: bool, const PLAIN: bool>(cell: &Cell<'_>) -> Options {
+fn options<const PLAIN: bool>(cell: &Cell<'_>) -> Options {
     if PLAIN {
         Options::default()
     } else {
-        Options { coupled: COUPLED, ..cell.options }
+        cell.options
     }
 }
 
