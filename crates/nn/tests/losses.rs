@@ -2,7 +2,7 @@
 //! losses of sequences.
 
 use cellstate_kernels::{Context, Level};
-use cellstate_nn::{AdamConfig, Batch, Config, Loss, Model, StepOptions, Targets};
+use cellstate_nn::{Batch, Config, Loss, Model, Optimizer, StepOptions, Targets};
 use serde_json::Value;
 use std::sync::atomic::AtomicBool;
 
@@ -24,18 +24,6 @@ fn integers(value: &Value) -> Vec<u32> {
 
 fn near(what: &str, got: f64, exact: f64) {
     assert!((got - exact).abs() <= TOLERANCE * exact.abs().max(1.0), "{what}: {got} instead of {exact}");
-}
-
-fn still() -> AdamConfig {
-    AdamConfig {
-        learning_rate: 1e-3,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-7,
-        epsilon_after_correction: false,
-        weight_decay: 0.0,
-        global_clip_norm: None,
-    }
 }
 
 fn batch(values: Vec<f32>, lengths: Vec<u32>) -> Batch {
@@ -76,7 +64,8 @@ fn values_and_gradients_match_pytorch_and_keras_at_every_level() {
             let exact = case["value"].as_f64().unwrap();
             let sums = model.evaluate(&batch, &targets, loss, &RUNNING).unwrap();
             near(&what, sums.loss_sum / sums.weight_sum, exact);
-            let report = model.train_step(&batch, &targets, &StepOptions::new(loss, still()), &RUNNING).unwrap();
+            let report =
+                model.train_step(&batch, &targets, &StepOptions::new(loss, Optimizer::adam(1e-3)), &RUNNING).unwrap();
             near(&what, report.loss, exact);
             assert_eq!((report.correct, report.rows), (sums.correct, sums.rows));
             for (index, view) in model.parameters().iter().enumerate() {
@@ -118,7 +107,7 @@ fn losses_of_sequences_have_the_same_bits_with_any_number_of_threads() {
         for gradient_shards in [1, 3, 7] {
             let step = |level, threads| {
                 let mut model = model(layers, Context::new(level, threads));
-                let options = StepOptions { gradient_shards, ..StepOptions::new(loss, still()) };
+                let options = StepOptions { gradient_shards, ..StepOptions::new(loss, Optimizer::adam(1e-3)) };
                 let report = model.train_step(&batch, &targets, &options, &RUNNING).unwrap();
                 (report.loss.to_bits(), report.correct, report.rows, gradients(&model))
             };
@@ -139,7 +128,7 @@ fn gradients_in_parts_add_up_to_the_whole() {
         let loss = Loss::from_json(loss).unwrap();
         let step = |gradient_shards| {
             let mut model = model(layers, Context::new(Level::best(), 2));
-            let options = StepOptions { gradient_shards, ..StepOptions::new(loss, still()) };
+            let options = StepOptions { gradient_shards, ..StepOptions::new(loss, Optimizer::adam(1e-3)) };
             let report = model.train_step(&batch, &targets, &options, &RUNNING).unwrap();
             let gradients: Vec<f32> =
                 (0..model.parameters().len()).flat_map(|index| model.gradient(index).to_vec()).collect();
@@ -165,14 +154,15 @@ fn a_batch_of_empty_sequences_has_no_loss_and_no_gradient() {
         .train_step(
             &batch,
             &targets,
-            &StepOptions::new(Loss::from_json(r#"{"kind":"ctc"}"#).unwrap(), still()),
+            &StepOptions::new(Loss::from_json(r#"{"kind":"ctc"}"#).unwrap(), Optimizer::adam(1e-3)),
             &RUNNING,
         )
         .unwrap();
     assert_eq!((report.loss, report.gradient_norm, report.correct, report.rows), (0.0, 0.0, 2, 2));
     let targets = Targets { classes: Some(vec![]), ..Targets::default() };
     let mut tagger = model(TAGGER, Context::new(Level::best(), 2));
-    let report = tagger.train_step(&batch, &targets, &StepOptions::new(Loss::Crf, still()), &RUNNING).unwrap();
+    let report =
+        tagger.train_step(&batch, &targets, &StepOptions::new(Loss::Crf, Optimizer::adam(1e-3)), &RUNNING).unwrap();
     assert_eq!((report.loss - report.penalty, report.correct, report.rows), (0.0, 0, 0));
 }
 
@@ -186,7 +176,7 @@ fn a_crf_that_stands_still_keeps_its_transitions() {
         model.value(index).to_vec()
     };
     let before = (of(&model, "crf.transitions"), of(&model, "lstm.kernel"));
-    model.train_step(&batch, &targets, &StepOptions::new(Loss::Crf, still()), &RUNNING).unwrap();
+    model.train_step(&batch, &targets, &StepOptions::new(Loss::Crf, Optimizer::adam(1e-3)), &RUNNING).unwrap();
     assert_eq!(of(&model, "crf.transitions"), before.0);
     assert_ne!(of(&model, "lstm.kernel"), before.1);
 }
