@@ -22,6 +22,7 @@ await classicTask({
   settings: steps => ({
     units: 32,
     learningRate: 0.005,
+    simpleRnnRate: 0.002,
     batchSize: 32,
     sequences: 5000,
     epochs: steps < 600 ? 20 : 12,

@@ -69,6 +69,8 @@ TASKS = {
         classes=4,
         units=32,
         batch=16,
+        rate=lambda _: 0.005,
+        epochs=lambda _: 10,
         memory=lambda distance: distance,
     ),
     "copy-memory": dict(
@@ -77,10 +79,11 @@ TASKS = {
         classes=9,
         units=64,
         batch=8,
+        rate=lambda delay: 0.01 if delay < 100 else 0.005,
+        epochs=lambda delay: 8 if delay < 100 else 6,
         memory=lambda delay: delay + 10,
     ),
 }
-LEARNING_RATE = 0.005
 SEQUENCES, VALIDATION, TEST = 10_000, 500, 2000
 
 
@@ -120,7 +123,7 @@ def tensors(samples):
 def main():
     name, distance, cell, seed = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     task = TASKS[name]
-    epochs = int(sys.argv[5]) if len(sys.argv) > 5 else 10
+    epochs = int(sys.argv[5]) if len(sys.argv) > 5 else task["epochs"](distance)
     every = name == "copy-memory"
     below = random_numbers(seed)
     sets = [
@@ -129,7 +132,7 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     model = Model(cell, task, distance)
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, eps=1e-7)
+    optimizer = torch.optim.Adam(model.parameters(), lr=task["rate"](distance), eps=1e-7)
 
     def loss_of(outputs, targets):
         return nn.functional.cross_entropy(outputs.flatten(0, -2), targets.flatten())

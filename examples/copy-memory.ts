@@ -28,6 +28,7 @@ await classicTask({
   settings: delay => ({
     units: 64,
     learningRate: delay < 100 ? 0.01 : 0.005,
+    simpleRnnRate: 0.002,
     batchSize: 8,
     sequences: 10_000,
     epochs: delay < 100 ? 8 : 6,

@@ -81,9 +81,9 @@ export function learningCurves(
     return [`<path class="curve cell-${i}" d="M${x} ${y - 5}h36"/>`, text(x + 44, y, name, 'small')]
   })
   const told = distances.map(distance => {
-    const ends = CELLS.map(cell => {
+    const ends = CELLS.flatMap(cell => {
       const results = runs.filter(run => run.distance === distance && run.cell === cell)
-      return `${cell} ${mean(results.map(({ result }) => result)).toPrecision(2)}`
+      return results.length === 0 ? [] : `${cell} ${mean(results.map(({ result }) => result)).toPrecision(2)}`
     })
     return `over ${distance} numbers ${ends.join(', ')}`
   })

@@ -37,7 +37,14 @@ await classicTask({
   cells: ['simple RNN', 'GRU', 'LSTM'],
   distances: [64, 144],
   memory: pixels => pixels,
-  settings: () => ({ units: 64, learningRate: 0.003, batchSize: 32, sequences: 5000, epochs: 20 }),
+  settings: () => ({
+    units: 64,
+    learningRate: 0.003,
+    simpleRnnRate: 0.001,
+    batchSize: 32,
+    sequences: 5000,
+    epochs: 20,
+  }),
   quick: { distance: 64, sequences: 2000, epochs: 4 },
   loss: 'sparseCategoricalCrossentropy',
   sample: (pixels, random) => {

@@ -42,7 +42,14 @@ await classicTask({
   enough: () => 0.998,
   distances: [8, 20, 50],
   memory: distance => 2 * distance,
-  settings: () => ({ units: 32, learningRate: 0.005, batchSize: 16, sequences: 10_000, epochs: 10 }),
+  settings: () => ({
+    units: 32,
+    learningRate: 0.005,
+    simpleRnnRate: 0.002,
+    batchSize: 16,
+    sequences: 10_000,
+    epochs: 10,
+  }),
   quick: { distance: 8, sequences: 3000, epochs: 8 },
   loss: 'sparseCategoricalCrossentropy',
   sample: (distance, random) => {

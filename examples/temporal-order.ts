@@ -23,7 +23,14 @@ await classicTask({
   enough: () => 0.998,
   distances: [50, 100, 200],
   memory: symbols => symbols,
-  settings: () => ({ units: 32, learningRate: 0.005, batchSize: 16, sequences: 10_000, epochs: 10 }),
+  settings: () => ({
+    units: 32,
+    learningRate: 0.005,
+    simpleRnnRate: 0.002,
+    batchSize: 16,
+    sequences: 10_000,
+    epochs: 10,
+  }),
   quick: { distance: 20, sequences: 2000, epochs: 4 },
   loss: 'sparseCategoricalCrossentropy',
   sample: (distance, random) => {

@@ -3,7 +3,8 @@
  *
  * Those of README.md come from the measured results of docs/results/: `reviews.json` is written by bench/reviews.mjs,
  * `portability.json` by scripts/verify/portability.mjs. Those of docs/layers.md and docs/training.md come from src/model/unsupported.ts, those of
- * docs/performance.md from `scaling.json`, which bench/scaling.mjs writes, and the models in src/cli/scaling/.
+ * docs/performance.md from `scaling.json`, which bench/scaling.mjs writes, and the models in src/cli/scaling/. Those of
+ * docs/classic-tasks.md come from what the programs of examples/ write that are named as the results.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -13,6 +14,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 const README = fileURLToPath(new URL('../README.md', import.meta.url))
 const TRAINING = fileURLToPath(new URL('../docs/training.md', import.meta.url))
 const LAYERS = fileURLToPath(new URL('../docs/layers.md', import.meta.url))
+const CLASSIC = fileURLToPath(new URL('../docs/classic-tasks.md', import.meta.url))
 const PERFORMANCE = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 const results = name =>
   JSON.parse(readFileSync(new URL(`../docs/results/${name}.json`, import.meta.url), 'utf8'))
@@ -254,6 +256,115 @@ export function performanceTables({
   }
 }
 
+/** Names of the classic tasks in docs/classic-tasks.md, by their results. */
+const TASKS = {
+  'adding-problem': 'adding problem',
+  'copy-memory': 'copy memory',
+  'temporal-order': 'temporal order',
+  'reber-grammar': 'embedded Reber grammar',
+  'pixel-digits': 'digits by pixels',
+}
+const CELLS = ['simple RNN', 'GRU', 'LSTM', 'LSTM, chrono']
+
+const middle = values => values.toSorted((a, b) => a - b)[values.length >> 1]
+
+/** How many of the runs reach the bar. */
+const solved = ({ bar, lessIsBetter }, runs) =>
+  runs.filter(({ result, distance }) => (lessIsBetter ? result < bar[distance] : result > bar[distance]))
+    .length
+
+const runsOf = (task, distance, cell) =>
+  task.runs.filter(run => run.cell === cell && run.distance === Number(distance))
+
+/** How the cells of a task were trained, and what came out. */
+function classicTask(name) {
+  const task = results(name)
+  const distances = Object.keys(task.settings)
+  const rows = distances.flatMap(distance =>
+    CELLS.map(cell => [distance, cell, runsOf(task, distance, cell)]),
+  )
+  const minutes = task.runs.reduce((sum, run) => sum + run.seconds, 0) / 60
+  return [
+    `The distance is the ${task.distance}. Measured is the ${task.measure}.`,
+    '',
+    table([
+      [
+        'distance',
+        'by chance',
+        'bar',
+        'units',
+        'rate',
+        'of the simple RNN',
+        'batch',
+        'sequences',
+        'epochs at most',
+      ],
+      ...distances.map(distance => {
+        const { units, learningRate, simpleRnnRate, batchSize, sequences, epochs } = task.settings[distance]
+        const count = sequences.toLocaleString('en-US')
+        return [
+          distance,
+          task.chance[distance],
+          task.bar[distance],
+          units,
+          learningRate,
+          simpleRnnRate,
+          batchSize,
+          count,
+          epochs,
+        ]
+      }),
+    ]),
+    '',
+    table([
+      ['distance', 'cell', 'seed 1', '2', '3', '4', '5', 'solved', 'steps, median', 'time, mean'],
+      ...rows
+        .filter(([, , runs]) => runs.length > 0)
+        .map(([distance, cell, runs]) => [
+          distance,
+          cell,
+          ...runs.map(({ result }) => result),
+          `${solved(task, runs)} of ${runs.length}`,
+          middle(runs.map(({ steps }) => steps)).toLocaleString('en-US'),
+          `${seconds(mean(runs.map(run => run.seconds)))} s`,
+        ]),
+    ]),
+    '',
+    `\`${task.command}\`: ${minutes.toFixed(1)} minutes of one core in all; ${task.machine}, ${task.date}.`,
+  ].join('\n')
+}
+
+/** Medians of all tasks, and how many runs reach the bar. */
+function classicOverview() {
+  const cellOf = (task, runs) => {
+    if (runs.length === 0) return 'not run'
+    const count = solved(task, runs)
+    const shown = `${middle(runs.map(({ result }) => result))} (${count} of ${runs.length})`
+    return count === runs.length ? `**${shown}**` : shown
+  }
+  return table([
+    ['task', 'distance', ...CELLS, 'by chance'],
+    ...Object.entries(TASKS).flatMap(([name, title]) => {
+      const task = results(name)
+      return Object.entries(task.chance).map(([distance, chance]) => [
+        title,
+        distance,
+        ...CELLS.map(cell => cellOf(task, runsOf(task, distance, cell))),
+        chance,
+      ])
+    }),
+  ])
+}
+
+/** The tables of docs/classic-tasks.md: all tasks in one, and those of each. */
+export function classicTables() {
+  const camel = name => name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase())
+  return {
+    overview: classicOverview,
+    ...Object.fromEntries(Object.keys(TASKS).map(name => [camel(name), () => classicTask(name)])),
+  }
+}
+
 /** `text` with every generated part renewed: what stands between `<!-- name -->` and `<!-- /name -->`. */
 export function withTables(text, parts = { reviews, platforms }) {
   return text.replace(
@@ -268,6 +379,7 @@ if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
   const unsupported = require('../dist/model/unsupported.js')
   writeFileSync(LAYERS, withTables(readFileSync(LAYERS, 'utf8'), refusals(unsupported)))
   writeFileSync(TRAINING, withTables(readFileSync(TRAINING, 'utf8'), lossRefusals(unsupported)))
+  writeFileSync(CLASSIC, withTables(readFileSync(CLASSIC, 'utf8'), classicTables()))
   const scaling = { ...require('../dist/cli/scaling/fit.js'), ...require('../dist/cli/scaling/points.js') }
   writeFileSync(PERFORMANCE, withTables(readFileSync(PERFORMANCE, 'utf8'), performanceTables(scaling)))
 }

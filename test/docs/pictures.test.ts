@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { gradientChart } from '../../examples/gradient-chart.js'
+import { learningCurves } from '../../examples/learning-curves.js'
 import { figures } from '../../scripts/figures.mjs'
 import { picture } from '../../scripts/picture.mjs'
 import { scalingChart } from '../../src/cli/scaling/chart.js'
@@ -14,6 +15,7 @@ const drawn: [string, string][] = [
   ['run.svg', await picture(read('docs/results/run.cast'))],
   ['scaling.svg', scalingChart(scaling.points, scaling.base)],
   ['gradient-flow.svg', gradientChart(JSON.parse(read('docs/results/long-term-dependency.json')).cells)],
+  ['adding-problem.svg', learningCurves(JSON.parse(read('docs/results/adding-problem.json')), [200, 600])],
 ]
 
 describe.each(drawn)('docs/images/%s', (name, svg) => {
@@ -45,7 +47,9 @@ describe('the figures', () => {
   })
 
   it('can be read on a light and on a dark page', () => {
-    const charts = drawn.filter(([name]) => ['gradient-flow.svg', 'scaling.svg'].includes(name))
+    const charts = drawn.filter(([name]) =>
+      ['gradient-flow.svg', 'adding-problem.svg', 'scaling.svg'].includes(name),
+    )
     for (const svg of [...Object.values(figures()), ...charts.map(([, svg]) => svg)]) {
       const [light, dark] = svg.split('prefers-color-scheme: dark')
       const rules = (css = '') =>
