@@ -72,8 +72,6 @@ def keras_case(name, options, optimizer):
     optimizer.build(list(variables.values()))
     for gradients in GRADIENTS:
         optimizer.apply([torch.tensor(gradients[key], dtype=torch.float64) for key in variables])
-        if optimizer.use_ema:
-            optimizer._update_model_variables_moving_average(optimizer._trainable_variables)
     numbers = lambda values: {key: keras.ops.convert_to_numpy(value) for key, value in zip(variables, values)}
     means = numbers(optimizer._model_variables_moving_average) if optimizer.use_ema else None
     return case(f"Keras {name}", options, numbers(variables.values()), means)
