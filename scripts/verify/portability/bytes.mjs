@@ -10,10 +10,14 @@ export const title = 'built twice'
 const PLATFORM = 'linux-x64-gnu'
 
 export async function* rows(context) {
-  const listed = execFileSync('git', ['ls-files', '-z', 'Cargo.*', 'crates', 'npm', 'scripts'], {
-    cwd: context.root,
-    encoding: 'utf8',
-  })
+  const listed = execFileSync(
+    'git',
+    ['ls-files', '-z', 'Cargo.*', 'package.json', 'crates', 'npm', 'scripts'],
+    {
+      cwd: context.root,
+      encoding: 'utf8',
+    },
+  )
   const hashes = []
   for (const name of ['first', 'second, elsewhere']) {
     const folder = path.join(context.work, 'bytes', name)

@@ -15,7 +15,10 @@ const PLATFORM = 'linux-x64-gnu'
 /** Lines in which npm would run something at installation. */
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall']
 
-/** How each package manager is called. `node`: arguments with which the app runs; `pnp`: there is no node_modules. */
+/**
+ * How each package manager is called. `node`: arguments with which the app runs; `libc`: false if it does not look at that
+ * field, and installs the addons for glibc and musl.
+ */
 function managers(registry) {
   const { url, userconfig } = registry
   const npm = ['npm', [`--userconfig=${userconfig}`]]
@@ -49,6 +52,7 @@ function managers(registry) {
       call: classic,
       args: ['add', '--registry', url, '--no-progress', 'cellstate'],
       files: folder => ({ '.yarnrc': `cache-folder "${folder}/.cache"\n` }),
+      libc: false,
     },
     {
       how: 'yarn 4 add',
@@ -76,6 +80,7 @@ function managers(registry) {
       // It refuses packages of the last day, too.
       args: ['install', '--node-modules-dir=auto', '--minimum-dependency-age=0', 'npm:cellstate'],
       files: () => ({ '.npmrc': `registry=${url}\n` }),
+      libc: false,
       program: runtime('deno'),
       node: ['run', '-A'],
     },
@@ -115,7 +120,7 @@ function project(context, how, files) {
 
 async function installWith(
   context,
-  { how, call: [program, before], args, files, node = [], program: runner },
+  { how, call: [program, before], args, files, node = [], libc = true, program: runner },
 ) {
   const folder = project(context, how, files)
   // What a package manager knows of the user's own settings must not matter.
@@ -129,7 +134,9 @@ async function installWith(
     if (scripts.length > 0) throw new Error(`${how}: installation scripts in ${scripts.join(', ')}`)
     tests.push('no installation scripts')
     const natives = nativesIn(modules)
-    if (natives.join() !== `native-${PLATFORM}`) throw new Error(`${how} installs ${natives.join(', ')}`)
+    const fits = name => name === `native-${PLATFORM}` || (!libc && name === 'native-linux-x64-musl')
+    if (natives.length === 0 || !natives.every(fits)) throw new Error(`${how} installs ${natives.join(', ')}`)
+    if (natives.length > 1) tests.push('installs the addon for musl, too')
   }
   const fields = await context.app({ folder, program: runner ?? process.execPath, args: node })
   await runFirstExample(context, folder, runner, node)
