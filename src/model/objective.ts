@@ -208,15 +208,15 @@ export function nativeTargets(
     numbers.set(values, offset)
     offset += values.length
   }
-  const perStep = outputs.perStep && !isOfSequences(loss)
-  const weights = nativeWeights(dataset, indices, perStep, (index, row) => {
-    if (classWeights === undefined) return 1
-    return classWeights[classOf(dataset.targetOf(index), row, loss, outputs.size)]!
-  })
+  const weigh = (): Float32Array =>
+    nativeWeights(dataset, indices, outputs.perStep && !isOfSequences(loss), (index, row) => {
+      if (classWeights === undefined) return 1
+      return classWeights[classOf(dataset.targetOf(index), row, loss, outputs.size)]!
+    })
   return {
     ...(numbers instanceof Uint32Array ? { classes: numbers } : { values: numbers }),
     ...(loss.kind === 'ctc' ? { lengths } : {}),
-    ...(dataset.weighted || classWeights !== undefined ? { weights } : {}),
+    ...(dataset.weighted || classWeights !== undefined ? { weights: weigh() } : {}),
   }
 }
 
