@@ -46,7 +46,7 @@ export class Session {
   /** All streams, in order. */
   readonly #all: Uint32Array
   /** Where the input and the output of a synchronous step of all streams lie, which nobody else sees. */
-  readonly #room: StepRoom
+  #room: StepRoom | undefined
   /** How many streams there are. */
   readonly streams: number
 
@@ -58,7 +58,6 @@ export class Session {
     this.#model = model
     this.#all = Uint32Array.from({ length: this.streams }, (_, i) => i)
     this.#native = model.open(this.streams)
-    this.#room = roomFor(this.streams, model)
   }
 
   /**
@@ -87,7 +86,7 @@ export class Session {
    */
   stepSync(input: number | ArrayLike<number>, options: StreamOptions = {}): Float32Array {
     const streams = this.#streams(options)
-    const room = streams === this.#all ? this.#room : roomFor(streams.length, this.#model)
+    const room = streams === this.#all ? this.#ownRoom() : roomFor(streams.length, this.#model)
     const { ids, values } = oneStep(input, streams.length, this.#model.layers[0]!, room)
     const handle = this.#model.handle()
     nativeCallSync(() => this.#native.stepNow(handle, streams, ids, values, room.out))
@@ -138,6 +137,11 @@ export class Session {
     }
     const batch = sequences.batch(Uint32Array.from({ length: sequences.length }, (_, i) => i))
     return await nativeCall(() => this.#native.step(handle, streams, batch))
+  }
+
+  #ownRoom(): StepRoom {
+    this.#room ??= roomFor(this.streams, this.#model)
+    return this.#room
   }
 
   #streams(options: StreamOptions): Uint32Array {
