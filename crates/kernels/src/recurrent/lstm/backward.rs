@@ -134,12 +134,6 @@ struct BackwardPass<'a> {
 struct BackwardCell<'a, 'b, const PLAIN: bool>(&'a BackwardPass<'b>);
 
 impl<const PLAIN: bool> BackwardCell<'_, '_, PLAIN> {
-    /// The gate of the candidate; the output gate is the next.
-    #[inline(always)]
-    fn cell_gate(&self) -> usize {
-        2 - usize::from(self.options().coupled)
-    }
-
     #[inline(always)]
     fn layout(&self) -> GateLayout {
         layout::<PLAIN>(&self.0.cell)
@@ -206,9 +200,9 @@ impl<const PLAIN: bool> BackwardCell<'_, '_, PLAIN> {
         unsafe {
             let gates = gates.add(lane);
             let i = s.load(gates);
-            let f = if self.options().coupled { s.sub(s.splat(1.0), i) } else { s.load(gates.add(stride)) };
-            let g = s.load(gates.add(self.cell_gate() * stride));
-            let o = s.load(gates.add((self.cell_gate() + 1) * stride));
+            let f = if options.coupled { s.sub(s.splat(1.0), i) } else { s.load(gates.add(stride)) };
+            let g = s.load(gates.add(options.cell_gate() * stride));
+            let o = s.load(gates.add((options.cell_gate() + 1) * stride));
             let c_before = s.load(pass.c.as_ptr().add(place.was * h + at));
             let raw = s.mul_add(f, c_before, s.mul(i, g));
             let carried = s.load(pass.dc.at(place.row * h + at));
@@ -229,17 +223,17 @@ impl<const PLAIN: bool> BackwardCell<'_, '_, PLAIN> {
             let d_o = s.mul(s.mul(dm, squashed), self.slope(s, rho, o));
             let peepholes = if PLAIN { None } else { pass.cell.peepholes };
             if let Some(p) = peepholes {
-                dc = s.mul_add(s.load(p.as_ptr().add(self.cell_gate() * h + at)), d_o, dc);
+                dc = s.mul_add(s.load(p.as_ptr().add(options.cell_gate() * h + at)), d_o, dc);
             }
             if let Some(limit) = options.cell_clip {
                 let inside = s.less(s.abs(raw), s.splat(limit));
                 dc = s.select(inside, dc, s.splat(0.0));
             }
-            let di = if self.options().coupled { s.mul(dc, s.sub(g, c_before)) } else { s.mul(dc, g) };
+            let di = if options.coupled { s.mul(dc, s.sub(g, c_before)) } else { s.mul(dc, g) };
             let di = s.mul(di, self.slope(s, rho, i));
             s.store(gates, di);
             let mut dc_before = s.mul(dc, f);
-            if !self.options().coupled {
+            if !options.coupled {
                 let df = s.mul(s.mul(dc, c_before), self.slope(s, rho, f));
                 s.store(gates.add(stride), df);
                 if let Some(p) = peepholes {
@@ -252,8 +246,8 @@ impl<const PLAIN: bool> BackwardCell<'_, '_, PLAIN> {
             if !PLAIN {
                 dc_before = s.add(dc_before, carried_on);
             }
-            s.store(gates.add(self.cell_gate() * stride), s.mul(s.mul(dc, i), self.slope(s, phi, g)));
-            s.store(gates.add((self.cell_gate() + 1) * stride), d_o);
+            s.store(gates.add(options.cell_gate() * stride), s.mul(s.mul(dc, i), self.slope(s, phi, g)));
+            s.store(gates.add((options.cell_gate() + 1) * stride), d_o);
             s.store(pass.dc.at(place.row * h + at), dc_before);
         }
     }
@@ -307,7 +301,7 @@ impl<const PLAIN: bool> BackwardCell<'_, '_, PLAIN> {
             for unit in (0..h).step_by(BLOCK) {
                 let mut block = self.block(place, unit);
                 let (gates, stride) = block.open();
-                let o = gates.add((self.cell_gate() + 1) * stride);
+                let o = gates.add((self.options().cell_gate() + 1) * stride);
                 for lane in (0..BLOCK).step_by(S::LANES) {
                     let at = unit + lane;
                     let slope = phi.slope(s, self.squashed(s, state.add(at), at, normalization));

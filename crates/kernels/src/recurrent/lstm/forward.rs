@@ -104,12 +104,6 @@ struct ForwardPass<'a> {
 struct ForwardCell<'a, 'b, const PLAIN: bool>(&'a ForwardPass<'b>);
 
 impl<const PLAIN: bool> ForwardCell<'_, '_, PLAIN> {
-    /// The gate of the candidate; the output gate is the next.
-    #[inline(always)]
-    fn cell_gate(&self) -> usize {
-        2 - usize::from(self.options().coupled)
-    }
-
     #[inline(always)]
     fn layout(&self) -> GateLayout {
         layout::<PLAIN>(&self.0.cell)
@@ -143,13 +137,13 @@ impl<const PLAIN: bool> ForwardCell<'_, '_, PLAIN> {
             let c_before = s.load(pass.c.at(place.was * h + at));
             let pre = |gate: usize| sums.sums.add(gate * sums.stride + lane);
             let mut i = s.load(pre(0));
-            let mut f = if self.options().coupled { i } else { s.load(pre(1)) };
-            let mut g = s.load(pre(self.cell_gate()));
-            let mut o = s.load(pre(self.cell_gate() + 1));
+            let mut f = if options.coupled { i } else { s.load(pre(1)) };
+            let mut g = s.load(pre(options.cell_gate()));
+            let mut o = s.load(pre(options.cell_gate() + 1));
             let peepholes = if PLAIN { None } else { pass.cell.peepholes };
             if let Some(p) = peepholes {
                 i = s.mul_add(s.load(p.as_ptr().add(at)), c_before, i);
-                if !self.options().coupled {
+                if !options.coupled {
                     f = s.mul_add(s.load(p.as_ptr().add(h + at)), c_before, f);
                 }
             }
@@ -159,14 +153,14 @@ impl<const PLAIN: bool> ForwardCell<'_, '_, PLAIN> {
                 g = clip(s, g, limit);
             }
             i = rho.apply(s, i);
-            f = if self.options().coupled { s.sub(s.splat(1.0), i) } else { rho.apply(s, f) };
+            f = if options.coupled { s.sub(s.splat(1.0), i) } else { rho.apply(s, f) };
             g = activate(s, phi, g, at, layout.units);
             let mut c = s.mul_add(f, c_before, s.mul(i, g));
             if let Some(limit) = options.cell_clip {
                 c = clip(s, c, limit);
             }
             if let Some(p) = peepholes {
-                o = s.mul_add(s.load(p.as_ptr().add(self.cell_gate() * h + at)), c, o);
+                o = s.mul_add(s.load(p.as_ptr().add(options.cell_gate() * h + at)), c, o);
             }
             if let Some(limit) = options.gate_clip {
                 o = clip(s, o, limit);
@@ -175,11 +169,11 @@ impl<const PLAIN: bool> ForwardCell<'_, '_, PLAIN> {
             if let Some((gates, stride)) = out {
                 let gates = gates.add(lane);
                 s.store(gates, i);
-                if !self.options().coupled {
+                if !options.coupled {
                     s.store(gates.add(stride), f);
                 }
-                s.store(gates.add(self.cell_gate() * stride), g);
-                s.store(gates.add((self.cell_gate() + 1) * stride), o);
+                s.store(gates.add(options.cell_gate() * stride), g);
+                s.store(gates.add((options.cell_gate() + 1) * stride), o);
             }
             let mut kept = c;
             if !PLAIN {
@@ -267,7 +261,7 @@ impl<const PLAIN: bool> ForwardCell<'_, '_, PLAIN> {
             for unit in (0..h).step_by(BLOCK) {
                 let mut block = Block::new(layout, gates, unit);
                 let (gates, stride) = block.open();
-                let o = gates.add((self.cell_gate() + 1) * stride);
+                let o = gates.add((self.options().cell_gate() + 1) * stride);
                 for lane in (0..BLOCK).step_by(S::LANES) {
                     let at = unit + lane;
                     let gamma = s.load(normalization.state_gamma.as_ptr().add(at));

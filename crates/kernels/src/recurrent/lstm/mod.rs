@@ -59,6 +59,14 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The gate of the candidate; the output gate is the next.
+    #[inline(always)]
+    fn cell_gate(&self) -> usize {
+        2 - usize::from(self.coupled)
+    }
+}
+
 /// Gains and shifts of the layer normalization inside the cell.
 #[derive(Clone, Copy)]
 pub struct Normalization<'a> {
