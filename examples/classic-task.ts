@@ -29,12 +29,9 @@ import {
   simpleRnn,
   train,
 } from 'cellstate'
+import { CELLS, type Cell } from './cells.ts'
 import { learningCurves } from './learning-curves.ts'
 import { type Random, randomNumbers } from './random.ts'
-
-/** The cells that are compared, in the order of the tables. */
-export const CELLS = ['simple RNN', 'GRU', 'LSTM', 'LSTM, chrono'] as const
-export type Cell = (typeof CELLS)[number]
 
 /** How the cells are trained over a distance: all of them in the same way, but for one rate. */
 export interface Settings {

@@ -1,37 +1,27 @@
 /** Draws how cells learn a task: the measure on validation sequences by step of training, a curve a seed, a panel a distance. */
+import { CELLS } from './cells.ts'
 import type { Results, Run } from './classic-task.ts'
+import { legend, PANEL, text, twoPanels } from './two-panels.ts'
 
 const MOST = 1
 const LEAST = 5e-4
-const PANEL = { width: 366, height: 260, top: 56, lefts: [72, 512] }
-const CELLS = ['simple RNN', 'GRU', 'LSTM', 'LSTM, chrono']
-const STYLE = `
-  .paper { fill: #ffffff; }
-  .axis { fill: none; stroke: #d0d7de; stroke-width: 1; }
-  .bar { fill: none; stroke: #6e7781; stroke-width: 1; stroke-dasharray: 2 3; }
-  .curve { fill: none; stroke-width: 1.75; stroke-linejoin: round; }
-  .cell-0 { stroke: #bc4c00; }
-  .cell-1 { stroke: #6639ba; stroke-dasharray: 11 4; }
-  .cell-2 { stroke: #0969da; }
-  .cell-3 { stroke: #1a7f37; stroke-dasharray: 11 4 3 4; }
-  text { fill: #1f2328; font: 14px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; }
-  .middle { text-anchor: middle; }
-  .end { text-anchor: end; }
-  .title { font-weight: 600; font-size: 16px; }
-  .small { font-size: 13px; }
-  @media (prefers-color-scheme: dark) {
-    .paper { fill: #0d1117; }
-    .axis { stroke: #30363d; }
-    .bar { stroke: #8b949e; }
-    .cell-0 { stroke: #f0883e; }
-    .cell-1 { stroke: #bc8cff; }
-    .cell-2 { stroke: #58a6ff; }
-    .cell-3 { stroke: #3fb950; }
-    text { fill: #e6edf3; }
-  }`
+const HEIGHT = 260
+const LIGHT = [
+  '.bar { fill: none; stroke: #6e7781; stroke-width: 1; stroke-dasharray: 2 3; }',
+  '.curve { fill: none; stroke-width: 1.75; stroke-linejoin: round; }',
+  '.cell-0 { stroke: #bc4c00; }',
+  '.cell-1 { stroke: #6639ba; stroke-dasharray: 11 4; }',
+  '.cell-2 { stroke: #0969da; }',
+  '.cell-3 { stroke: #1a7f37; stroke-dasharray: 11 4 3 4; }',
+]
+const DARK = [
+  '.bar { stroke: #8b949e; }',
+  '.cell-0 { stroke: #f0883e; }',
+  '.cell-1 { stroke: #bc8cff; }',
+  '.cell-2 { stroke: #58a6ff; }',
+  '.cell-3 { stroke: #3fb950; }',
+]
 
-const text = (x: number, y: number, words: string, kind: string): string =>
-  `<text x="${x}" y="${y}" class="${kind}">${words}</text>`
 const mean = (numbers: readonly number[]): number =>
   numbers.reduce((sum, number) => sum + number, 0) / numbers.length
 
@@ -40,10 +30,10 @@ export function learningCurves(
   { measure, chance, bar, runs }: Results,
   distances: readonly [number, number],
 ): string {
-  const { width, height, top, lefts } = PANEL
+  const { width, top, lefts } = PANEL
   const most = Math.max(...runs.filter(run => distances.includes(run.distance)).map(run => run.steps))
   const across = (left: number, step: number): number => left + (step / most) * width
-  const down = (value: number): number => top + (Math.log(MOST / value) / Math.log(MOST / LEAST)) * height
+  const down = (value: number): number => top + (Math.log(MOST / value) / Math.log(MOST / LEAST)) * HEIGHT
   const line = (left: number, value: number, kind: string): string =>
     `<path class="${kind}" d="M${left} ${down(value).toFixed(1)}h${width}"/>`
   const curve = (left: number, { cell, curve, steps }: Run): string => {
@@ -66,20 +56,14 @@ export function learningCurves(
       .map(thousand =>
         text(
           Number(across(left, 1000 * thousand).toFixed(1)),
-          top + height + 22,
+          top + HEIGHT + 22,
           `${1000 * thousand}`,
           'middle small',
         ),
       ),
-    text(left + width / 2, top + height + 44, 'steps of training', 'middle small'),
+    text(left + width / 2, top + HEIGHT + 44, 'steps of training', 'middle small'),
     ...runs.filter(run => run.distance === distance).map(run => curve(left, run)),
   ]
-  const widths = CELLS.map(name => 90 + 7 * name.length)
-  const legend = CELLS.flatMap((name, i) => {
-    const x = widths.slice(0, i).reduce((sum, width) => sum + width, 172)
-    const y = top + height + 80
-    return [`<path class="curve cell-${i}" d="M${x} ${y - 5}h36"/>`, text(x + 44, y, name, 'small')]
-  })
   const told = distances.map(distance => {
     const ends = CELLS.flatMap(cell => {
       const results = runs.filter(run => run.distance === distance && run.cell === cell)
@@ -87,13 +71,16 @@ export function learningCurves(
     })
     return `over ${distance} numbers ${ends.join(', ')}`
   })
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 420" width="900" height="420" role="img" aria-labelledby="title description">
-<title id="title">How the adding problem is learnt</title>
-<desc id="description">The ${measure} on a log scale by steps of training, a curve a seed. The dotted lines are chance and the bar. Means at the end: ${told.join('; ')}.</desc>
-<style>${STYLE}
-</style>
-<rect x="0" y="0" width="900" height="420" class="paper"/>
-${[...panel(lefts[0]!, distances[0]), ...panel(lefts[1]!, distances[1]), ...legend].join('\n')}
-</svg>
-`
+  return twoPanels({
+    height: 420,
+    title: 'How the adding problem is learnt',
+    description: `The ${measure} on a log scale by steps of training, a curve a seed. The dotted lines are chance and the bar. Means at the end: ${told.join('; ')}.`,
+    light: LIGHT,
+    dark: DARK,
+    content: [
+      ...panel(lefts[0], distances[0]),
+      ...panel(lefts[1], distances[1]),
+      ...legend(CELLS, 172, 90, top + HEIGHT + 80),
+    ],
+  })
 }
