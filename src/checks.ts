@@ -67,6 +67,16 @@ export function checkRate(path: string, value: unknown): number {
   return checkNumber(path, value, 'a number from 0 to below 1', rate => rate >= 0 && rate < 1)
 }
 
+/** A number from 0 to 1. */
+export function checkShare(path: string, value: unknown): number {
+  return checkNumber(path, value, 'a number from 0 to 1', share => share >= 0 && share <= 1)
+}
+
+/** A number from 0. */
+export function checkFromZero(path: string, value: unknown): number {
+  return checkNumber(path, value, 'a number from 0', number => number >= 0)
+}
+
 /** A number above 0. */
 export function checkPositive(path: string, value: unknown): number {
   return checkNumber(path, value, 'a number above 0', number => number > 0)

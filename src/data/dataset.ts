@@ -1,7 +1,7 @@
 /** Holds examples for training and evaluation, packed: the inputs one after the other in one array. */
 import {
+  checkFromZero,
   checkInteger,
-  checkNumber,
   checkOptions,
   checkSignal,
   isAsyncIterable,
@@ -296,14 +296,12 @@ function checkTarget(path: string, target: unknown): number | Float32Array {
 
 /** A number from 0, or one for each of `steps` steps. */
 function checkWeight(path: string, weight: unknown, steps: number): number | Float32Array {
-  const check = (place: string, value: unknown): number =>
-    checkNumber(place, value, 'a number from 0', number => number >= 0)
-  if (!isArrayLike(weight)) return check(path, weight)
+  if (!isArrayLike(weight)) return checkFromZero(path, weight)
   if (weight.length !== steps) {
     throw argumentRangeError(path, `one number, or ${steps}, one a step of the input`, weight)
   }
   const values = allocate(Float32Array, steps, 1)
-  for (let i = 0; i < steps; i++) values[i] = check(`${path}[${i}]`, weight[i])
+  for (let i = 0; i < steps; i++) values[i] = checkFromZero(`${path}[${i}]`, weight[i])
   return values
 }
 

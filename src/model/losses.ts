@@ -1,5 +1,13 @@
 /** The losses with their options: plain frozen objects, which the native layer reads as JSON. */
-import { checkBoolean, checkInteger, checkNumber, checkOptions, checkPositive, guesses } from '../checks.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkOptions,
+  checkPositive,
+  checkShare,
+  guesses,
+} from '../checks.js'
 import { argumentRangeError, argumentTypeError, show } from '../errors.js'
 import { refuseLoss } from './unsupported.js'
 
@@ -98,8 +106,6 @@ export type LossName = LossDescription['kind']
  */
 export type Loss = LossName | LossDescription
 
-const share = (path: string, value: unknown): number =>
-  checkNumber(path, value, 'a number from 0 to 1', x => x >= 0 && x <= 1)
 const gamma = (path: string, value: unknown): number =>
   checkNumber(path, value, 'a number from 0 to 100', x => x >= 0 && x <= 100)
 const alpha = (path: string, value: unknown): number =>
@@ -123,7 +129,7 @@ function quantiles(path: string, value: unknown): readonly number[] {
 /** Check and default of an option. */
 type Option = readonly [check: (path: string, value: unknown) => unknown, standard: unknown]
 
-const SMOOTHING: Option = [share, 0]
+const SMOOTHING: Option = [checkShare, 0]
 const FOCAL: Readonly<Record<string, Option>> = {
   gamma: [gamma, 2],
   alpha: [alpha, 0.25],

@@ -9,7 +9,7 @@ import { checkLoss, type Loss } from '../model/losses.js'
 import { Model, noExamples } from '../model/model.js'
 import { checkOptimizer, type Optimizer } from '../model/optimizer.js'
 import { adam } from './optimizers.js'
-import { learningRateAt } from './schedules.js'
+import { ratesOf } from './schedules.js'
 
 /** Options of {@link findLearningRate}. */
 export interface FindLearningRateOptions {
@@ -109,7 +109,7 @@ export async function findLearningRate(
       Math.ceil(dataset.length / batchSize),
     )
     // Counted from the end: a schedule falls.
-    const schedule = { kind: 'exponentialDecay', rate: to, factor: from / to, every: steps - 1 } as const
+    const rateAt = ratesOf({ kind: 'exponentialDecay', rate: to, factor: from / to, every: steps - 1 })
     const search: LearningRateSearch = {
       rates: [],
       losses: [],
@@ -120,6 +120,7 @@ export async function findLearningRate(
     const weights = await model.weights()
     const state = await model.optimizerState()
     const mean = new FadingMean(smoothing)
+    let least = Number.POSITIVE_INFINITY
     await model.resetOptimizer()
     try {
       let batches: Uint32Array[] = []
@@ -130,7 +131,7 @@ export async function findLearningRate(
           const epoch = count === 0 ? 0 : Math.floor(step / count)
           batches = trainingBatches(dataset, { batchSize, seed, epoch, lengthPool: 1 })
         }
-        const rate = learningRateAt(schedule, steps - 1 - step, steps)
+        const rate = rateAt(steps - 1 - step, steps)
         const examples = model.stepExamples(dataset, batches[at]!, loss, undefined)
         const turn = { loss, optimizer: document, learningRate: rate, shards: 1, follows: false }
         try {
@@ -138,7 +139,8 @@ export async function findLearningRate(
           search.rates.push(rate)
           search.losses.push(report.loss)
           search.smoothed.push(mean.add(report.loss))
-          search.exploded = mean.value > EXPLODED * Math.min(...search.smoothed)
+          least = Math.min(least, mean.value)
+          search.exploded = mean.value > EXPLODED * least
         } catch (error) {
           if (!(error instanceof CellstateError) || error.code !== 'ERR_NON_FINITE' || step === 0) throw error
           search.exploded = true

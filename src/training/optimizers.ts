@@ -1,5 +1,13 @@
 /** Describes how gradients change the parameters. */
-import { checkBoolean, checkChoice, checkNumber, checkOptions, checkPositive, checkRate } from '../checks.js'
+import {
+  checkBoolean,
+  checkChoice,
+  checkFromZero,
+  checkOptions,
+  checkPositive,
+  checkRate,
+  checkShare,
+} from '../checks.js'
 import { argumentError, argumentTypeError } from '../errors.js'
 import {
   type Average,
@@ -150,14 +158,12 @@ export interface AsgdOptions extends Omit<CommonOptimizerOptions, 'average'> {
 
 type Check = (path: string, value: unknown) => unknown
 
-const fromZero: Check = (path, value) => checkNumber(path, value, 'a number from 0', x => x >= 0)
-const share: Check = (path, value) => checkNumber(path, value, 'a number from 0 to 1', x => x >= 0 && x <= 1)
 const epsilonMode: Check = (path, value) => checkChoice(path, value, ['keras', 'pytorch'])
 
 /** The options of a kind beside the common ones: default and check. A default of `undefined` stays away. */
 type Table = Record<string, readonly [standard: number | boolean | string | undefined, check: Check]>
 
-const SGD: Table = { momentum: [0, checkRate], dampening: [0, share], nesterov: [false, checkBoolean] }
+const SGD: Table = { momentum: [0, checkRate], dampening: [0, checkShare], nesterov: [false, checkBoolean] }
 const RMSPROP: Table = {
   rho: [0.9, checkRate],
   momentum: [0, checkRate],
@@ -166,8 +172,8 @@ const RMSPROP: Table = {
   epsilonMode: ['keras', epsilonMode],
 }
 const ADAGRAD: Table = {
-  initialAccumulator: [0.1, fromZero],
-  learningRateDecay: [0, fromZero],
+  initialAccumulator: [0.1, checkFromZero],
+  learningRateDecay: [0, checkFromZero],
   epsilon: [1e-7, checkPositive],
   epsilonMode: ['keras', epsilonMode],
 }
@@ -180,7 +186,7 @@ const ADAM: Table = {
   lazy: [undefined, checkBoolean],
 }
 const LION: Table = { beta1: [0.9, checkRate], beta2: [0.99, checkRate] }
-const ASGD: Table = { lambd: [1e-4, share], alpha: [0.75, fromZero], t0: [1e6, fromZero] }
+const ASGD: Table = { lambd: [1e-4, checkShare], alpha: [0.75, checkFromZero], t0: [1e6, checkFromZero] }
 
 const CLIPS = ['clipValue', 'clipNorm', 'globalClipNorm'] as const
 
@@ -227,8 +233,8 @@ function described(
         ? checkSchedule('options.learningRate', learningRate)
         : checkPositive('options.learningRate', learningRate),
     ...Object.fromEntries(own),
-    weightDecay: share('options.weightDecay', given.weightDecay ?? weightDecay),
-    ...(given.l2 !== undefined && { l2: fromZero('options.l2', given.l2) }),
+    weightDecay: checkShare('options.weightDecay', given.weightDecay ?? weightDecay),
+    ...(given.l2 !== undefined && { l2: checkFromZero('options.l2', given.l2) }),
     ...Object.fromEntries(clips.map(clip => [clip, checkPositive(`options.${clip}`, given[clip])])),
     ...(groups !== undefined && { groups: checkGroups('options.groups', groups, table) }),
     ...(average !== undefined && { average: checkAverage('options.average', average) }),
@@ -250,9 +256,9 @@ function checkGroups(path: string, groups: unknown, table: Table): readonly obje
       ...numbers,
     ])
     const checks: Record<string, Check> = {
-      learningRateFactor: fromZero,
-      weightDecay: share,
-      l2: fromZero,
+      learningRateFactor: checkFromZero,
+      weightDecay: checkShare,
+      l2: checkFromZero,
       ...Object.fromEntries(numbers.map(name => [name, table[name]![1]])),
     }
     const differing = Object.entries(checks).filter(([name]) => given[name] !== undefined)

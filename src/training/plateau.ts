@@ -1,5 +1,5 @@
 /** Lowers the learning rate when a run no longer gets better. */
-import { checkChoice, checkInteger, checkNumber, checkOptions } from '../checks.js'
+import { checkChoice, checkFromZero, checkInteger, checkNumber, checkOptions } from '../checks.js'
 import type { EpochReport } from './history.js'
 import type { Callback } from './train.js'
 
@@ -37,7 +37,7 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback 
   checkOptions('options', options, ['monitor', 'factor', 'patience', 'minDelta', 'cooldown', 'minimum'])
   const monitor = checkChoice('options.monitor', options.monitor ?? 'validationLoss', MONITORS)
   const fromZero = (name: 'minDelta' | 'minimum', standard: number): number =>
-    checkNumber(`options.${name}`, options[name] ?? standard, 'a number from 0', x => x >= 0)
+    checkFromZero(`options.${name}`, options[name] ?? standard)
   const needs = 'a number above 0 and below 1'
   const factor = checkNumber('options.factor', options.factor ?? 0.1, needs, x => x > 0 && x < 1)
   const patience = checkInteger('options.patience', options.patience ?? 10, 0, MOST_EPOCHS)

@@ -1,5 +1,12 @@
 /** Describes learning rates that change over a run; they are computed natively, equal on every platform. */
-import { checkInteger, checkNumber, checkOptions, checkPositive } from '../checks.js'
+import {
+  checkFromZero,
+  checkInteger,
+  checkNumber,
+  checkOptions,
+  checkPositive,
+  checkShare,
+} from '../checks.js'
 import { argumentTypeError } from '../errors.js'
 import type { Schedule } from '../model/optimizer.js'
 import { native, nativeCallSync } from '../native/load.js'
@@ -175,7 +182,7 @@ function warmupAt(path: string, options: WarmupOptions, schedule: Schedule): Sch
   return Object.freeze({
     kind: 'warmup',
     steps: checkInteger(`${path}.steps`, steps, 1, MOST_STEPS),
-    from: share(`${path}.from`, from),
+    from: checkShare(`${path}.from`, from),
     schedule,
   })
 }
@@ -184,8 +191,6 @@ const MOST_STEPS = 1e15
 
 type Check = (path: string, value: unknown) => number
 
-const share: Check = (path, value) => checkNumber(path, value, 'a number from 0 to 1', x => x >= 0 && x <= 1)
-const fromZero: Check = (path, value) => checkNumber(path, value, 'a number from 0', x => x >= 0)
 const fromOne: Check = (path, value) => checkNumber(path, value, 'a number from 1', x => x >= 1)
 const steps: Check = (path, value) => checkInteger(path, value, 1, MOST_STEPS)
 const falling: Check = (path, value) =>
@@ -205,21 +210,21 @@ const OPTIONS: Readonly<
   exponentialDecay: { rate: [checkPositive], factor: [falling], every: [steps, 1] },
   polynomialDecay: {
     rate: [checkPositive],
-    end: [fromZero, 0],
+    end: [checkFromZero, 0],
     power: [checkPositive, 1],
     steps: [steps, RUN],
   },
-  cosineDecay: { rate: [checkPositive], minimum: [fromZero, 0], steps: [steps, RUN] },
+  cosineDecay: { rate: [checkPositive], minimum: [checkFromZero, 0], steps: [steps, RUN] },
   cosineRestarts: {
     rate: [checkPositive],
-    minimum: [fromZero, 0],
+    minimum: [checkFromZero, 0],
     period: [steps],
     periodFactor: [fromOne, 1],
-    rateFactor: [share, 1],
+    rateFactor: [checkShare, 1],
   },
   oneCycle: {
     maximum: [checkPositive],
-    warmup: [share, 0.3],
+    warmup: [checkShare, 0.3],
     initialDivisor: [fromOne, 25],
     finalDivisor: [fromOne, 1e4],
   },
@@ -261,7 +266,19 @@ function scheduleAt(path: string, kind: keyof typeof OPTIONS, options: object): 
 export function learningRateAt(schedule: number | Schedule, step: number, steps: number): number {
   checkInteger('step', step, 0, MOST_STEPS)
   checkInteger('steps', steps, 0, MOST_STEPS)
-  if (typeof schedule === 'number') return checkPositive('schedule', schedule)
+  return ratesOf(schedule)(step, steps)
+}
+
+/**
+ * {@link learningRateAt} for many steps: the schedule is checked and written once.
+ *
+ * @throws TypeError or RangeError if the schedule is wrong.
+ */
+export function ratesOf(schedule: number | Schedule): (step: number, steps: number) => number {
+  if (typeof schedule === 'number') {
+    const rate = checkPositive('schedule', schedule)
+    return () => rate
+  }
   const document = JSON.stringify(checkSchedule('schedule', schedule))
-  return nativeCallSync(() => native().learningRate(document, step, steps))
+  return (step, steps) => nativeCallSync(() => native().learningRate(document, step, steps))
 }

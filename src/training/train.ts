@@ -12,7 +12,7 @@ import type { NativeStepReport } from '../native/binding.js'
 import type { EpochReport, History, StepReport } from './history.js'
 import { EpochTotals } from './metrics.js'
 import { adam } from './optimizers.js'
-import { learningRateAt } from './schedules.js'
+import { ratesOf } from './schedules.js'
 
 /** What a callback can see and do. */
 export interface TrainingContext {
@@ -351,7 +351,8 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     const { validation: held } = this.#settings
     const validation = held === undefined ? undefined : await Dataset.from(held, { signal })
     if (validation !== undefined) checkValidation(model, validation, loss)
-    const stepsPerEpoch = this.#stepsOf(dataset, this.#groups(dataset, 0))
+    const first = this.#groups(dataset, 0)
+    const stepsPerEpoch = this.#stepsOf(dataset, first)
     const document = model.optimizerDocument('options.optimizer', optimizer, stepsPerEpoch)
     const averages = optimizer.average !== undefined || optimizer.kind === 'asgd'
     const run = this
@@ -375,7 +376,8 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       for (let epoch = 1; epoch <= epochs && !stopping.aborted; epoch++) {
         signal?.throwIfAborted()
         for (const callback of callbacks) await callback.onEpochBegin?.(epoch, context)
-        const report = await this.#epoch(epoch, dataset, document, history, context)
+        const groups = epoch === 1 ? first : this.#groups(dataset, epoch - 1)
+        const report = await this.#epoch(epoch, dataset, groups, document, history, context)
         if (averages) await model.takeAverage(true)
         if (report === undefined) break
         if (validation !== undefined) Object.assign(report, await this.#validate(validation, epoch))
@@ -458,6 +460,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   async #epoch(
     epoch: number,
     dataset: Dataset,
+    groups: readonly Uint32Array[],
     optimizer: string,
     history: History,
     context: TrainingContext,
@@ -466,16 +469,12 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     const measured = metrics.includes('accuracy')
     const totals = new EpochTotals()
     const begin = performance.now()
-    const groups = this.#groups(dataset, epoch - 1)
     const count = this.#stepsOf(dataset, groups)
     const steps = this.#steps(dataset, groups)
+    const rateAt = ratesOf(described.learningRate)
     const submit = (number: number, follows: boolean): Submitted => {
       const { examples, group, shards, carried } = steps.next().value as Step
-      const scheduled = learningRateAt(
-        described.learningRate,
-        (epoch - 1) * groups.length + group,
-        epochs * groups.length,
-      )
+      const scheduled = rateAt((epoch - 1) * groups.length + group, epochs * groups.length)
       const learningRate = scheduled * this.#rateFactor
       const turn = { loss, optimizer, learningRate, shards, carried, follows }
       const report = this.#model.trainStep(examples, turn).catch(placed(`epoch ${epoch}, step ${number}`))
