@@ -1,7 +1,7 @@
-/** Writes examples/reviews.csv, after `npm run build:ts`: `node scripts/sample-reviews.mjs`; the same bytes every time. */
+/** Writes examples/reviews.csv: `node scripts/sample-reviews.mjs`; the same bytes every time. */
 import { writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import './typescript.mjs'
 
-const { sampleCsv } = createRequire(import.meta.url)('../dist/cli/sample/reviews.js')
+const { sampleCsv } = await import('../src/cli/sample/reviews.ts')
 writeFileSync(fileURLToPath(new URL('../examples/reviews.csv', import.meta.url)), sampleCsv())

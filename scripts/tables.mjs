@@ -1,13 +1,13 @@
 /**
- * Writes the tables of the documents, after `npm run build:ts`: `node scripts/tables.mjs`.
+ * Writes the tables of the documents: `node scripts/tables.mjs`.
  *
  * Those of README.md come from the measured results of docs/results/: `reviews.json` is written by bench/reviews.mjs,
- * `portability.json` by scripts/verify/portability.mjs. Those of docs/layers.md and docs/training.md come from src/model/unsupported.ts, those of
- * docs/performance.md from `scaling.json`, which bench/scaling.mjs writes, and the models in src/cli/scaling/. Those of
- * docs/classic-tasks.md come from what the programs of examples/ write that are named as the results.
+ * `portability.json` by scripts/verify/portability.mjs. Those of docs/layers.md and docs/training.md come from
+ * src/model/unsupported.ts, those of docs/performance.md from `scaling.json`, which bench/scaling.mjs writes, and the models
+ * in src/cli/scaling/. Those of docs/classic-tasks.md come from what the programs of examples/ write that are named as the
+ * results.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { argv } from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -375,11 +375,14 @@ export function withTables(text, parts = { reviews, platforms }) {
 
 if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
   writeFileSync(README, withTables(readFileSync(README, 'utf8')))
-  const require = createRequire(import.meta.url)
-  const unsupported = require('../dist/model/unsupported.js')
+  await import('./typescript.mjs')
+  const unsupported = await import('../src/model/unsupported.ts')
   writeFileSync(LAYERS, withTables(readFileSync(LAYERS, 'utf8'), refusals(unsupported)))
   writeFileSync(TRAINING, withTables(readFileSync(TRAINING, 'utf8'), lossRefusals(unsupported)))
   writeFileSync(CLASSIC, withTables(readFileSync(CLASSIC, 'utf8'), classicTables()))
-  const scaling = { ...require('../dist/cli/scaling/fit.js'), ...require('../dist/cli/scaling/points.js') }
+  const scaling = {
+    ...(await import('../src/cli/scaling/fit.ts')),
+    ...(await import('../src/cli/scaling/points.ts')),
+  }
   writeFileSync(PERFORMANCE, withTables(readFileSync(PERFORMANCE, 'utf8'), performanceTables(scaling)))
 }
