@@ -1,7 +1,8 @@
 /** LSTM networks for Node.js: everything that the package exports. */
 export { type CsvRow, type ReadCsvOptions, readCsv } from './data/csv.js'
 export { Dataset, type Ragged, type Sample, type SampleInput, type SampleSource } from './data/dataset.js'
-export { readJsonLines } from './data/json-lines.js'
+export { type ReadJsonLinesOptions, readJsonLines } from './data/json-lines.js'
+export { type ParquetRow, type ReadParquetOptions, readParquet } from './data/parquet.js'
 export type { ReadOptions, ReadRowsOptions } from './data/read-options.js'
 export type { TextSource } from './data/source.js'
 export {
@@ -11,7 +12,9 @@ export {
   type TrainTestSplitOptions,
   trainTestSplit,
 } from './data/split.js'
-export { type ReadTextOptions, readText } from './data/text.js'
+export { type ReadTextOptions, readText, type TextUnit } from './data/text.js'
+export { type ReadTextFolderOptions, readTextFolder, type TextFile } from './data/text-folder.js'
+export { type ReadWavOptions, readWav, type WavBlock, type WavSource } from './data/wav.js'
 export { CellstateError, ERROR_CODES, type ErrorCode, type ErrorDetails } from './errors.js'
 export { type GradientFlowOptions, gradientFlow, type LayerFlow } from './explain/gradient-flow.js'
 export { type CtcDecodeOptions, type CtcLabels, ctcDecode } from './model/ctc-decode.js'

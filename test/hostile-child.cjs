@@ -8,7 +8,7 @@
  * arguments.
  */
 'use strict'
-const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs')
+const { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs')
 const { tmpdir } = require('node:os')
 const path = require('node:path')
 const api = require('../dist/index.js')
@@ -324,6 +324,16 @@ process.chdir(dir)
 writeFileSync('good.csv', 'text,label\ngood food,a\n"bad, food",b\nfine,a\n')
 writeFileSync('bad.csv', 'a,b\n1\n"x\n')
 writeFileSync('rows.jsonl', '{"text":"good","label":"a"}\n{]\n[1]\n')
+mkdirSync('folder/a', { recursive: true })
+mkdirSync('folder/b')
+writeFileSync('folder/a/1.txt', 'good')
+writeFileSync('folder/b/2.txt', Buffer.from([0x61, 0xe9]))
+const golden = name => JSON.parse(readFileSync(path.join(__dirname, 'golden', name), 'utf8'))
+const parquet = Buffer.from(golden('parquet-pyarrow.json').latin1, 'base64')
+writeFileSync('rows.parquet', parquet)
+writeFileSync('cut.parquet', parquet.subarray(0, -20))
+const sound = Buffer.from(golden('wav-soundfile.json').files[1].bytes, 'base64')
+writeFileSync('sound.wav', sound)
 writeFileSync('latin.txt', Buffer.from([0x61, 0xe9, 0x0a, 0x00, 0xff]))
 
 const layer = () =>
@@ -515,7 +525,18 @@ const smoothing = () => options({ labelSmoothing: random })
 const focal = () => ({ ...smoothing(), ...options({ gamma: random, alpha: random }) })
 const source = () =>
   pick([
-    () => pick(['good.csv', 'bad.csv', 'rows.jsonl', 'latin.txt', '.', 'nothing.csv', 'good.csv/x', 'a\0b']),
+    () =>
+      pick([
+        'good.csv',
+        'bad.csv',
+        'rows.jsonl',
+        'latin.txt',
+        'sound.wav',
+        '.',
+        'nothing.csv',
+        'good.csv/x',
+        'a\0b',
+      ]),
     () => asyncGenerator(some(4, text)),
     () => asyncGenerator(some(4, () => Buffer.from(text()))),
     () => asyncGenerator(some(4, () => any())),
@@ -831,8 +852,38 @@ const get = (make, names) =>
 
 const TARGETS = {
   readCsv: call(api.readCsv, source, () => options(csv)),
-  readJsonLines: call(api.readJsonLines, source, () => options(reading)),
-  readText: call(api.readText, source, () => options({ ...reading, keepEnds: () => chance(0.5) })),
+  readJsonLines: call(api.readJsonLines, source, () =>
+    options({ ...reading, fields: () => ({ a: pick(['text', 'text.0', 'a.b', '']) }) }),
+  ),
+  readText: call(api.readText, source, () =>
+    options({
+      signal,
+      maxRecordSize: reading.maxRecordSize,
+      by: () => pick(['line', 'paragraph', 'whole']),
+      keepEnds: () => chance(0.5),
+    }),
+  ),
+  readTextFolder: call(
+    api.readTextFolder,
+    () => pick(['folder', '.', 'none', 'good.csv', 'a\0b']),
+    () =>
+      options({
+        ...reading,
+        labels: () => pick([['a'], ['b', 'a'], ['none']]),
+        extension: () => pick(['.txt', '.']),
+      }),
+  ),
+  readParquet: call(
+    api.readParquet,
+    () => pick(['rows.parquet', 'rows.parquet', 'cut.parquet', 'good.csv', 'none.parquet', '.']),
+    () => options({ ...reading, columns: () => pick([['text'], ['stars', 'text'], ['txt']]) }),
+  ),
+  readWav: call(
+    api.readWav,
+    () =>
+      pick(['sound.wav', 'sound.wav', 'good.csv', asyncGenerator([sound.subarray(0, below(sound.length))])]),
+    () => options({ signal, mono: () => chance(0.5), blockSize: () => pick([1, 2, Infinity]) }),
+  ),
   splitIndices: call(
     api.splitIndices,
     () => below(9),

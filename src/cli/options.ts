@@ -152,7 +152,7 @@ export function errorText(error: unknown): string {
 /** `options.testSize` as `--test-size`, and calls of readers as the options that stand for them. */
 function asTyped(text: string): string {
   const options = text
-    .replace(/read(?:Csv|JsonLines)\(path, \{ skipBadRows: true \}\)/g, '--skip-bad-rows')
+    .replace(/read(?:Csv|JsonLines|Parquet)\(path, \{ skipBadRows: true \}\)/g, '--skip-bad-rows')
     .replace(
       /readCsv\(path, \{ delimiter: "([^"]+)" \}\)/g,
       (_, delimiter: string) => `--delimiter ${quoted(delimiter)}`,

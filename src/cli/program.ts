@@ -147,7 +147,7 @@ function guess(word: string, names: readonly string[]): string[] {
 
 /** The command for a file that was given in its place. */
 function forFile(word: string, name: string): string[] {
-  if (/\.(csv|tsv|jsonl)$/i.test(word)) return [`${name} train ${word}`]
+  if (/\.(csv|tsv|jsonl|ndjson|json|parquet)(\.gz)?$/i.test(word)) return [`${name} train ${word}`]
   return /\.safetensors$/i.test(word) ? [`${name} inspect ${word}`] : []
 }
 
@@ -179,7 +179,7 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
   const train = cellstate
     .command('train')
     .description('trains a classifier of texts on the rows of a file')
-    .argument('<file>', 'rows with a text and a label: .csv, .tsv or .jsonl')
+    .argument('<file>', '.csv, .tsv, .jsonl, .json, .parquet (.gz); or a folder by label')
     .addOption(new Option('--task <task>', 'what to learn').choices(['classify']).default('classify'))
     .addOption(
       new Option('--recipe <name>', 'kind of model').choices(['default', 'article']).default('default'),

@@ -1,11 +1,16 @@
 /** Reads the rows of the files that a command line names. */
+import { statSync } from 'node:fs'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { didYouMean } from '../closest.js'
-import { likelyDelimiter, listed } from '../data/columns.js'
+import { likelyDelimiter, listed, valueAt } from '../data/columns.js'
 import { readCsv } from '../data/csv.js'
+import { withoutGzip } from '../data/gzip.js'
 import { readJsonLines } from '../data/json-lines.js'
-import { nameOf, setName } from '../data/place.js'
+import { readParquet } from '../data/parquet.js'
+import { nameOf, setName, setPlace } from '../data/place.js'
+import { readText } from '../data/text.js'
+import { readTextFolder } from '../data/text-folder.js'
 import { CellstateError, show } from '../errors.js'
 import { quoted } from '../shell.js'
 import { count } from '../words.js'
@@ -31,9 +36,14 @@ export function readRows(
 ): AsyncIterable<FileRow> {
   if (typeof source !== 'string') return readCsv(Readable.from([source.csv]), { signal })
   const file = source
-  const extension = path.extname(file).toLowerCase()
   const settings = { signal, ...(skipBadRows && { skipBadRows, onBadRow }) }
-  switch (extension) {
+  const kind = kindOf(file)
+  if (delimiter !== undefined && kind !== '.csv' && kind !== '.tsv') {
+    throw new UsageError(`--delimiter: ${file} does not hold values with a delimiter between them`, {
+      fix: ['leave --delimiter out'],
+    })
+  }
+  switch (kind) {
     case '.csv':
     case '.tsv':
       return readCsv(file, {
@@ -41,18 +51,22 @@ export function readRows(
         ...given({ delimiter: delimiter?.replaceAll('\\t', '\t') }),
       })
     case '.jsonl':
-      if (delimiter !== undefined) {
-        throw new UsageError(`--delimiter: ${file} holds objects, not values`, {
-          fix: ['leave --delimiter out'],
-        })
-      }
+    case '.ndjson':
+    case '.json':
       return readJsonLines(file, settings)
+    case '.parquet':
+      return readParquet(file, settings)
+    case '.txt':
+      return linesOf(file, signal)
+    case 'folder':
+      return readTextFolder(file, settings) as AsyncIterable<object> as AsyncIterable<FileRow>
     default: {
+      const extension = path.extname(file)
       const renamed = `${file.slice(0, file.length - extension.length)}.csv`
       throw new CellstateError('ERR_UNSUPPORTED', `${file}: rows are not read from files of this kind`, {
         where: file,
-        got: extension === '' ? 'no extension' : show(extension),
-        needs: '.csv, .tsv or .jsonl',
+        got: kind === '' ? 'no extension' : show(kind),
+        needs: '.csv, .tsv, .jsonl, .json, .parquet or .txt, also with .gz, or a folder of texts by label',
         fix: [
           ...(extension === '' ? [] : [`if it holds rows: mv ${quoted(file)} ${quoted(renamed)}`]),
           'give a file of rows, exported as CSV',
@@ -60,6 +74,31 @@ export function readRows(
       })
     }
   }
+}
+
+/** What a path leads to: the extension in small letters, without `.gz`, or `folder`. */
+function kindOf(file: string): string {
+  if (statSync(file.replaceAll('\0', ''), { throwIfNoEntry: false })?.isDirectory()) return 'folder'
+  return path.extname(withoutGzip(file)).toLowerCase()
+}
+
+/** Every line of a text that is not blank, as a row with the column `text`. */
+function linesOf(file: string, signal: AbortSignal): AsyncIterable<FileRow> {
+  const lines = readText(file, { signal })
+  const rows: AsyncIterable<FileRow> = {
+    async *[Symbol.asyncIterator]() {
+      let number = 0
+      for await (const text of lines) {
+        number++
+        if (text.trim() === '') continue
+        const row = { text }
+        setPlace(row, `${file} line`, number)
+        yield row
+      }
+    },
+  }
+  setName(rows, file)
+  return rows
 }
 
 /** Options of a command line that read rows in the same way. */
@@ -148,7 +187,7 @@ function checkColumns(row: FileRow, file: string, columns: NamedColumns): void {
   const names = Object.keys(row)
   const free = names.filter(name => !Object.values(columns).includes(name))
   for (const [option, column] of Object.entries(columns)) {
-    if (column === undefined || names.includes(column)) continue
+    if (column === undefined || valueAt(row, column) !== undefined) continue
     const near = didYouMean(column, names)
     const delimiter = likelyDelimiter(names)
     const separated = delimiter?.replace('\t', '\\t')

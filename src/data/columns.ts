@@ -4,14 +4,15 @@ import { didYouMean } from '../closest.js'
 import { CellstateError, show } from '../errors.js'
 
 /**
- * The value of the column `name`.
+ * The value of the column `name`, or at the path that it is: `address.city`, where there is no such column.
  *
  * @param row an object with one property a column; inherited properties do not count.
  * @param where what the error names as the place, for example the file: `yelp.csv`.
  * @throws CellstateError `ERR_DATA` if there is no such column; the message lists the columns and close names.
  */
 export function requireColumn<T>(row: Readonly<Record<string, T>>, name: string, where: string): T {
-  if (Object.hasOwn(row, name)) return row[name] as T
+  const found = valueAt(row, name)
+  if (found !== undefined) return found.value as T
   const columns = Object.keys(row)
   const fix: string[] = []
   const guess = didYouMean(name, columns)
@@ -24,6 +25,23 @@ export function requireColumn<T>(row: Readonly<Record<string, T>>, name: string,
     needs: `a column ${show(name)}`,
     fix,
   })
+}
+
+/**
+ * What lies at a path of own properties, as `user.name` or `tags.0`; a property of exactly that name comes first.
+ * Nothing if there is none.
+ */
+export function valueAt(row: object, path: string): { value: unknown } | undefined {
+  if (Object.hasOwn(row, path)) return { value: (row as Record<string, unknown>)[path] }
+  for (let point = path.lastIndexOf('.'); point > 0; point = path.lastIndexOf('.', point - 1)) {
+    const inner = Object.hasOwn(row, path.slice(0, point))
+      ? (row as Record<string, unknown>)[path.slice(0, point)]
+      : undefined
+    if (typeof inner !== 'object' || inner === null) continue
+    const found = valueAt(inner, path.slice(point + 1))
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /** What really stands between the values if there is one column whose name holds it. */

@@ -108,6 +108,7 @@ interface ParserState {
  */
 class RowParser {
   readonly #name: string
+  readonly #linesOf: string
   readonly #settings: Settings
   readonly #parser: Parser
   readonly #state: ParserState
@@ -127,6 +128,7 @@ class RowParser {
 
   constructor(name: string, settings: Settings) {
     this.#name = name
+    this.#linesOf = `${name} line`
     this.#settings = settings
     this.#names = settings.columns
     this.#headerSeen = !settings.header
@@ -209,7 +211,7 @@ class RowParser {
     }
     // Not Object.create(null): such an object is a hash table, and a table with a place takes thrice the time.
     const row = Object.setPrototypeOf({}, null) as CsvRow
-    setPlace(row, this.#name, this.#rowLine())
+    setPlace(row, this.#linesOf, this.#rowLine())
     for (let i = 0; i < names.length; i++) row[names[i]!] = record[i]!
     this.#rows.push(row)
   }
@@ -429,7 +431,8 @@ function csvSettings(name: string, options: ReadCsvOptions): Settings {
   checkOptions('options', options, [...READ_ROWS_OPTIONS, 'delimiter', 'header', 'columns', 'quote'])
   const settings = readRowsSettings(options)
   const { columns, quote = '"' } = options
-  const { delimiter = /\.(?:tsv|tab)$/i.test(name) ? '\t' : ',', header = columns === undefined } = options
+  const { delimiter = /\.(?:tsv|tab)(?:\.gz)?$/i.test(name) ? '\t' : ',', header = columns === undefined } =
+    options
   if (typeof delimiter !== 'string') throw argumentTypeError('options.delimiter', 'a string', delimiter)
   if (
     delimiter === '' ||

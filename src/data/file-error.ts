@@ -17,7 +17,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
 }
 /** Names of files that hold rows or text. */
-export const DATA_FILES = /\.(?:csv|tsv|jsonl|txt)$/i
+export const DATA_FILES = /\.(?:csv|tsv|jsonl|ndjson|json|txt|parquet|wav)(?:\.gz)?$/i
 /** Names of model files. */
 export const MODEL_FILES = /\.safetensors$/i
 

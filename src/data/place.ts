@@ -13,23 +13,28 @@ class Given {
  * in a `WeakMap`.
  */
 class Place extends Given {
-  readonly #source: string
-  readonly #line: number
+  readonly #part: string
+  readonly #number: number
 
-  constructor(row: object, source: string, line: number) {
+  constructor(row: object, part: string, number: number) {
     super(row)
-    this.#source = source
-    this.#line = line
+    this.#part = part
+    this.#number = number
   }
 
   static of(row: object): string | undefined {
-    return #source in row ? `${row.#source} line ${row.#line}` : undefined
+    return #part in row ? `${row.#part} ${row.#number}` : undefined
   }
 }
 
-/** Notes that `row` begins at `line` (from 1) of `source`. A row is noted once. */
-export function setPlace(row: object, source: string, line: number): void {
-  new Place(row, source, line)
+/**
+ * Notes where `row` begins. A row is noted once.
+ *
+ * @param part what is counted, as `yelp.csv line`.
+ * @param number which of them, from 1.
+ */
+export function setPlace(row: object, part: string, number: number): void {
+  new Place(row, part, number)
 }
 
 /** Where a row came from, as `yelp.csv line 418`; nothing if it is not a row that a reader of this package gave. */

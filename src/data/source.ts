@@ -6,11 +6,12 @@ import { fileURLToPath } from 'node:url'
 import { isAsyncIterable } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { conversion, DATA_FILES, fileError } from './file-error.js'
+import { unpacked } from './gzip.js'
 import { setName } from './place.js'
 
 /**
  * Where text comes from: the path or `file:` URL of a file, or a stream or other async iterable of text or bytes.
- * The bytes are UTF-8, with or without a byte order mark.
+ * The bytes are UTF-8, with or without a byte order mark, and may be packed with gzip.
  */
 export type TextSource = string | URL | AsyncIterable<string | Uint8Array>
 
@@ -166,13 +167,25 @@ async function* chunks(
   { source, name }: NamedSource,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer> {
-  const parts = typeof source === 'string' ? fileChunks(source, signal) : streamChunks(source, name, signal)
-  for await (const part of parts) {
+  for await (const part of wholeChunks({ source, name }, signal)) {
     for (let at = 0; at < part.length; at += SLICE_BYTES) {
       signal?.throwIfAborted()
       yield part.subarray(at, at + SLICE_BYTES)
     }
   }
+}
+
+/**
+ * The bytes of a source as they come, unpacked if they are gzip.
+ *
+ * @throws CellstateError `ERR_FILE` if the file cannot be read, `ERR_DATA` if packed bytes are damaged.
+ */
+export function wholeChunks(
+  { source, name }: NamedSource,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer> {
+  const parts = typeof source === 'string' ? fileChunks(source, signal) : streamChunks(source, name, signal)
+  return unpacked(parts, name)
 }
 
 async function* fileChunks(path: string, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
@@ -313,9 +326,10 @@ function otherEncoding(name: string, bytes: Buffer): readonly string[] {
   if (start.startsWith('\xff\xfe') || start.startsWith('\xfe\xff')) {
     return [`the file is UTF-16, convert it: ${conversion(fileName(name), 'UTF-16')}`]
   }
-  if (start.startsWith('\x1f\x8b')) {
-    return ['the file is compressed: createReadStream(path).pipe(createGunzip())']
+  if (/^(?:\x28\xb5\x2f|BZh|\xfd7zX)/.test(start)) {
+    return ['the file is compressed, pack it as gzip instead or unpack it: zstd -d, bunzip2 or unxz']
   }
+  if (start.startsWith('PAR1')) return ['the file is Parquet: readParquet(path)']
   if (start === 'PK\x03\x04') {
     return ['the file is a zip archive or a spreadsheet: unpack it, or export it as CSV']
   }

@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { reviews, temporaryFolder } from '../reviews.js'
 import { asCsv, cellstate, cellstateProcess } from './run.js'
@@ -128,7 +129,7 @@ describe('--delimiter', () => {
     const before = readFileSync(model)
     for (const [args, text] of [
       [['train', file('good.csv'), '--delimiter', '"'], /^cellstate: --delimiter must be 1 to 16 characters/],
-      [['train', file('bad.jsonl'), '--delimiter', ';'], /--delimiter: .*bad\.jsonl holds objects/],
+      [['train', file('bad.jsonl'), '--delimiter', ';'], /--delimiter: .*bad\.jsonl does not hold values/],
       [['predict', model, 'great', '--delimiter', ';'], /--delimiter needs a file to read/],
       [['predict', model, 'great', '--skip-bad-rows'], /--skip-bad-rows needs a file to read/],
     ] as const) {
@@ -137,5 +138,46 @@ describe('--delimiter', () => {
       expect(err).toMatch(text)
     }
     expect(readFileSync(model)).toEqual(before)
+  })
+})
+
+describe('files of other kinds', () => {
+  it('are read by their extension, and folders by label', async () => {
+    const { parquetWriteBuffer } = await import('hyparquet-writer')
+    const column = (name: 'text' | 'stars') => rows.map(row => String(row[name]))
+    const columnData = [
+      { name: 'text', data: column('text'), type: 'STRING' as const },
+      {
+        name: 'label',
+        data: column('stars').map(stars => (Number(stars) > 3 ? 'positive' : 'negative')),
+        type: 'STRING' as const,
+      },
+    ]
+    writeFileSync(file('good.parquet'), Buffer.from(parquetWriteBuffer({ columnData })))
+    writeFileSync(file('good.csv.gz'), gzipSync(readFileSync(file('good.csv'))))
+    const nested = rows.map(({ text, stars }) => JSON.stringify({ review: { text }, stars }))
+    writeFileSync(file('yelp.json'), nested.join('\n'))
+    for (const label of ['positive', 'negative']) mkdirSync(file(`imdb/${label}`), { recursive: true })
+    for (const [i, { text, stars }] of rows.entries()) {
+      writeFileSync(file(`imdb/${Number(stars) > 3 ? 'positive' : 'negative'}/${i}.txt`), text)
+    }
+    writeFileSync(file('texts.txt'), rows.map(({ text }) => `${text}\n\n`).join(''))
+    const out = file('out.safetensors')
+    const train = async (name: string, ...options: string[]) => {
+      const args = ['train', file(name), ...options, '--epochs', '1', '--out', out, '--json']
+      const { code, out: printed, err } = await cellstate(args)
+      expect(err).not.toContain('cellstate: ')
+      expect(code).toBe(0)
+      return JSON.parse(printed).sha256 as string
+    }
+    const reference = await train('good.csv', '--label', 'stars', '--positive', '>3')
+    expect(await train('good.parquet')).toBe(reference)
+    expect(await train('good.csv.gz', '--label', 'stars', '--positive', '>3')).toBe(reference)
+    expect(await train('yelp.json', '--text', 'review.text', '--label', 'stars', '--positive', '>3')).toBe(
+      reference,
+    )
+    expect(await train('imdb')).not.toBe(reference)
+    const lines = await cellstate(['predict', model, '--input', file('texts.txt'), '--json'])
+    expect(JSON.parse(lines.out)).toHaveLength(rows.length)
   })
 })

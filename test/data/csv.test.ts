@@ -399,9 +399,8 @@ describe('readCsv says what is wrong', () => {
     expect(await message(Buffer.from('\ufeffa\n1\n', 'utf16le'))).toContain(
       'the file is UTF-16, convert it: iconv',
     )
-    expect(await message(Buffer.from('1f8b0800', 'hex'))).toContain(
-      'createReadStream(path).pipe(createGunzip())',
-    )
+    expect(await message(Buffer.from('28b52ffd', 'hex'))).toContain('pack it as gzip instead')
+    expect(await message(Buffer.from('50415231ff1500', 'hex'))).toContain('readParquet(path)')
     expect(await message(Buffer.from('504b030414ff00', 'hex'))).toContain('a zip archive or a spreadsheet')
     expect(await message(Buffer.from('a\n\ufffd\ufffd').subarray(0, 7))).toContain('byte 5 is not UTF-8')
   })

@@ -91,3 +91,39 @@ describe('readJsonLines', () => {
     expect(error.code).toBe('ERR_ARGUMENT')
   })
 })
+
+describe('fields', () => {
+  const line =
+    '{"review_id":"r","user_id":"u","business_id":"b","stars":4.0,"useful":1,"funny":0,"cool":0,"text":"Good.","date":"2018-07-07 22:09:11"}'
+
+  it('are taken from objects as Yelp has them', async () => {
+    const path = write('yelp_academic_dataset_review.json', `${line}\n${line}\n`)
+    const rows = await all(readJsonLines(path, { fields: { text: 'text', stars: 'stars' } }))
+    expect(rows).toEqual([
+      { text: 'Good.', stars: 4 },
+      { text: 'Good.', stars: 4 },
+    ])
+  })
+
+  it('may lie in objects and arrays; a key with the point in it comes first', async () => {
+    const text = '{"a":{"b":[{"c":1},{"c":2}],"x.y":3},"a.b":4}'
+    const fields = { deep: 'a.b.1.c', dotted: 'a.x.y', first: 'a.b' }
+    expect(await all(readJsonLines(streamOf(text), { fields }))).toEqual([{ deep: 2, dotted: 3, first: 4 }])
+  })
+
+  it('that are missing make a bad line', async () => {
+    const text = '{"a":{"b":1}}\n{"a":null}\n{"a":{"b":null}}\n'
+    const { error } = await untilError(readJsonLines(streamOf(text), { fields: { b: 'a.b' } }))
+    expect(error.message).toContain('stream line 2: there is no "a.b"')
+    const rows = readJsonLines(streamOf(text), { fields: { b: 'a.b' }, skipBadRows: true })
+    expect(await all(rows)).toEqual([{ b: 1 }, { b: null }])
+    expect(thrownBy(() => readJsonLines('a.jsonl', { fields: { b: 1 as never } })).message).toContain(
+      'fields.b',
+    )
+  })
+
+  it('of one large array get the hint to make lines of it', async () => {
+    const { error } = await untilError(readJsonLines(streamOf('[\n{"a":1}\n]\n')))
+    expect(error.message).toContain("jq -c '.[]'")
+  })
+})

@@ -91,3 +91,33 @@ describe('readText', () => {
     expect(error.code).toBe('ERR_ARGUMENT')
   })
 })
+
+describe('readText by paragraph and as a whole', () => {
+  const text = '\ufeff\n\n  \none\r\ntwo\n\n \t\nthree\n\n\nfour\n'
+
+  it('joins the lines between blank ones', async () => {
+    const paragraphs = ['one\ntwo', 'three', 'four']
+    for (let chunk = 1; chunk < 12; chunk++) {
+      const bytes = Buffer.from(text)
+      const places = Array.from({ length: Math.floor(bytes.length / chunk) }, (_, i) => i * chunk)
+      expect(await all(readText(cut(bytes, places), { by: 'paragraph' }))).toEqual(paragraphs)
+    }
+    expect(await all(readText(streamOf('\n\n'), { by: 'paragraph' }))).toEqual([])
+    const { error } = await untilError(
+      readText(streamOf('a\n\nbb\ncc\n'), { by: 'paragraph', maxRecordSize: 4 }),
+    )
+    expect(error.message).toContain('stream line 3: longer than 4 bytes')
+  })
+
+  it('gives everything at once, unchanged but for a byte order mark', async () => {
+    expect(await all(readText(streamOf(text), { by: 'whole' }))).toEqual([text.slice(1)])
+    expect(await all(readText(streamOf(), { by: 'whole' }))).toEqual([''])
+    const { error } = await untilError(readText(streamOf('abcde'), { by: 'whole', maxRecordSize: 4 }))
+    expect(error.message).toContain('longer than 4 bytes')
+  })
+
+  it('checks its options', () => {
+    expect(thrownBy(() => readText('a.txt', { by: 'lines' as never })).message).toContain("'line'")
+    expect(thrownBy(() => readText('a.txt', { by: 'whole', keepEnds: true })).message).toContain('keepEnds')
+  })
+})

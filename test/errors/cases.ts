@@ -457,8 +457,8 @@ export const CASES: readonly Case[] = [
     code: 'ERR_UNSUPPORTED',
     name: 'kind of file',
     run: () => {
-      writeFileSync('reviews.txt', REVIEWS)
-      readRows('reviews.txt', new AbortController().signal)
+      writeFileSync('reviews.xls', REVIEWS)
+      readRows('reviews.xls', new AbortController().signal)
     },
     mended: async ({ fix }) => {
       shell(fix[0]!)
