@@ -1,6 +1,13 @@
 /** LSTM networks for Node.js: everything that the package exports. */
 export { type CsvRow, type ReadCsvOptions, readCsv } from './data/csv.js'
-export { Dataset, type Ragged, type Sample, type SampleInput, type SampleSource } from './data/dataset.js'
+export {
+  type CutOptions,
+  Dataset,
+  type Ragged,
+  type Sample,
+  type SampleInput,
+  type SampleSource,
+} from './data/dataset.js'
 export { type ReadJsonLinesOptions, readJsonLines } from './data/json-lines.js'
 export { type ParquetRow, type ReadParquetOptions, readParquet } from './data/parquet.js'
 export type { ReadOptions, ReadRowsOptions } from './data/read-options.js'
@@ -12,6 +19,7 @@ export {
   type TrainTestSplitOptions,
   trainTestSplit,
 } from './data/split.js'
+export { type OpenSamples, StreamedDataset, type StreamedDatasetOptions } from './data/streamed-dataset.js'
 export { type ReadTextOptions, readText, type TextUnit } from './data/text.js'
 export { type ReadTextFolderOptions, readTextFolder, type TextFile } from './data/text-folder.js'
 export { type ReadWavOptions, readWav, type WavBlock, type WavSource } from './data/wav.js'

@@ -601,6 +601,7 @@ const optimizer = () =>
     () => bend({ ...api.adam({ groups: [{ parameters: 'dense', l2: 1 }], average: api.ema() }) }),
     () => bend({ ...api.sgd() }),
   ])()
+const cutting = { maxLength: () => 1 + below(4), truncating: () => pick(['pre', 'post']) }
 const training = () => ({
   loss: loss(),
   ...options({
@@ -609,6 +610,7 @@ const training = () => ({
     truncatedBpttSteps: () => 1 + below(3),
     stateful: () => chance(0.5),
     batchSize: () => 1 + below(4),
+    maxTokens: () => 1 + below(9),
     epochs: () => 1 + below(2),
     lengthPool: () => 1 + below(3),
     gradientShards: () => 1 + below(3),
@@ -855,6 +857,12 @@ const TARGETS = {
   readJsonLines: call(api.readJsonLines, source, () =>
     options({ ...reading, fields: () => ({ a: pick(['text', 'text.0', 'a.b', '']) }) }),
   ),
+  'new StreamedDataset': call(
+    (...args) => new api.StreamedDataset(...args),
+    () => pick([samples, () => [sample()], own, async () => [], () => asyncGenerator([sample()])]),
+    () => options({ shuffleBuffer: () => 1 + below(3), length: () => 1 + below(9), ...cutting }),
+  ),
+  'train on a StreamedDataset': call(api.train, model, () => new api.StreamedDataset(samples), training),
   readText: call(api.readText, source, () =>
     options({
       signal,

@@ -77,7 +77,7 @@ export class GracefulStop {
         if (signal.aborted) context.stop()
       },
       onStepEnd: ({ epoch, step, steps }) => {
-        this.place = { epoch, step, steps }
+        this.place = { epoch, step, steps: steps ?? step }
       },
     }
   }

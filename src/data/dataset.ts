@@ -1,5 +1,6 @@
 /** Holds examples for training and evaluation, packed: the inputs one after the other in one array. */
 import {
+  checkChoice,
   checkFromZero,
   checkInteger,
   checkOptions,
@@ -37,6 +38,20 @@ export interface Ragged {
   lengths: Uint32Array
 }
 
+/** How long inputs are cut. */
+export interface CutOptions {
+  /** Steps of an input that are kept; longer ones are cut. Only for one target a sequence. Default: all. */
+  maxLength?: number | undefined
+  /**
+   * Which end of a longer input is cut off: `'pre'` keeps its last steps, `'post'` its first ones. Default `'pre'`, as
+   * in `padSequences` and Keras.
+   */
+  truncating?: 'pre' | 'post' | undefined
+}
+
+/** Names of {@link CutOptions}. */
+export const CUT_OPTIONS = ['maxLength', 'truncating'] as const
+
 const MOST_ID = 2 ** 31 - 1
 /** A turn for the event loop after this many values read from a source that does not wait. */
 const VALUES_A_TURN = 500_000
@@ -59,40 +74,52 @@ export class Dataset implements Iterable<Sample> {
   #largestId = -1
   /** Whether there are inputs only, which errors name without their sample. */
   #inputsOnly = false
+  readonly #cut: CutOptions
+  /** Whether the input was cut, of every example. */
+  readonly #wasCut: boolean[] = []
+  #truncated = 0
+  /** Positions in the source, where they are not those in here. */
+  #positions: number[] | undefined
 
   /**
    * @param samples examples; they are copied.
+   * @param options `maxLength` and `truncating` cut long inputs.
    * @throws TypeError or RangeError if an example is wrong; the message says which and where, as
    *   `samples[3].input[2]`.
    */
-  constructor(samples: Iterable<Sample> = []) {
+  constructor(samples: Iterable<Sample> = [], options: CutOptions = {}) {
+    this.#cut = checkCut(checkOptions('options', options, CUT_OPTIONS))
     if (!isIterable(samples)) {
       throw argumentTypeError('samples', 'an iterable of { input, target }', samples)
     }
-    for (const sample of samples) this.#add(sample)
+    for (const sample of samples) this.add(sample)
   }
 
   /**
    * The examples of any iterable, also one that waits (a file, a stream).
    *
-   * @param options `signal` stops reading; the promise then rejects with its reason.
+   * @param options `signal` stops reading; the promise then rejects with its reason. `maxLength` and `truncating` cut
+   *   long inputs.
    * @throws TypeError or RangeError as the constructor does, and what `samples` throws.
    */
   static async from(
     samples: SampleSource,
-    options: { signal?: AbortSignal | undefined } = {},
+    options: CutOptions & { signal?: AbortSignal | undefined } = {},
   ): Promise<Dataset> {
-    checkOptions('options', options, ['signal'])
+    checkOptions('options', options, ['signal', ...CUT_OPTIONS])
     const signal = checkSignal('options.signal', options.signal)
-    if (typeof samples === 'object' && samples !== null && #store in samples) return samples
+    const cut = checkCut(options)
+    if (typeof samples === 'object' && samples !== null && #store in samples && cut.maxLength === undefined) {
+      return samples
+    }
     if (!isAsyncIterable(samples) && !isIterable(samples)) {
       throw argumentTypeError('samples', 'an iterable of { input, target }', samples)
     }
-    const dataset = new Dataset()
+    const dataset = new Dataset([], cut)
     let turn = 0
     for await (const sample of samples) {
       signal?.throwIfAborted()
-      dataset.#add(sample)
+      dataset.add(sample)
       if (dataset.#used - turn > VALUES_A_TURN) {
         turn = dataset.#used
         await new Promise(resolve => setImmediate(resolve))
@@ -105,7 +132,7 @@ export class Dataset implements Iterable<Sample> {
   static ofInputs(inputs: readonly SampleInput[]): Dataset {
     const dataset = new Dataset()
     dataset.#inputsOnly = true
-    for (const input of inputs) dataset.#add({ input, target: 0 })
+    for (const input of inputs) dataset.add({ input, target: 0 })
     return dataset
   }
 
@@ -124,6 +151,21 @@ export class Dataset implements Iterable<Sample> {
     const at = this.#store.findIndex(id => id > most)
     const example = this.#ends.findIndex(end => end > at)
     return { id: this.#store[at]!, example, position: at - (this.#ends[example - 1] ?? 0) }
+  }
+
+  /** How many inputs were longer than `maxLength` and cut. */
+  get truncated(): number {
+    return this.#truncated
+  }
+
+  /** @internal Whether the input of example `index` was cut. */
+  wasCut(index: number): boolean {
+    return this.#wasCut[index] ?? false
+  }
+
+  /** @internal Position of example `index` in what it was read from. */
+  positionOf(index: number): number {
+    return this.#positions?.[index] ?? index
   }
 
   /** How many examples there are. */
@@ -196,8 +238,9 @@ export class Dataset implements Iterable<Sample> {
     }
   }
 
-  #add(sample: Sample): void {
-    const path = `samples[${this.length}]`
+  /** @internal Adds an example, which errors name by its position in the source. */
+  add(sample: Sample, position = this.length): void {
+    const path = `samples[${position}]`
     if (typeof sample !== 'object' || sample === null) {
       throw argumentTypeError(path, 'an object { input, target }', sample)
     }
@@ -216,7 +259,15 @@ export class Dataset implements Iterable<Sample> {
       }
       this.#weights?.push(checkedWeight)
       this.#targets.push(checked)
+      if (this.#positions !== undefined || position !== this.length) {
+        this.#positions ??= this.#ends.map((_, i) => i)
+        this.#positions.push(position)
+      }
       this.#ends.push(this.#used)
+      if (this.#cut.maxLength !== undefined && input.length > this.#cut.maxLength) {
+        this.#wasCut[this.#ends.length - 1] = true
+        this.#truncated++
+      }
     } catch (error) {
       this.#used = before
       this.#largestId = largest
@@ -236,10 +287,13 @@ export class Dataset implements Iterable<Sample> {
       if (features > 0) this.#store = new Float32Array(0)
     }
     const width = this.#features
-    this.#reserve(input.length * Math.max(width, 1))
+    const { maxLength = Number.POSITIVE_INFINITY, truncating } = this.#cut
+    const kept = Math.min(input.length, maxLength)
+    const first = truncating === 'post' ? 0 : input.length - kept
+    this.#reserve(kept * Math.max(width, 1))
     const store = this.#store
     if (width === 0) {
-      for (let i = 0; i < input.length; i++) {
+      for (let i = first; i < first + kept; i++) {
         const id = input[i] as number
         if (!Number.isInteger(id) || id < 0 || id > MOST_ID) checkInteger(`${path}[${i}]`, id, 0, MOST_ID)
         if (id > this.#largestId) this.#largestId = id
@@ -247,7 +301,7 @@ export class Dataset implements Iterable<Sample> {
       }
       return
     }
-    for (let i = 0; i < input.length; i++) {
+    for (let i = first; i < first + kept; i++) {
       const row = input[i]!
       if (!isArrayLike(row)) throw argumentTypeError(`${path}[${i}]`, `a row of ${width} numbers`, row)
       if (row.length !== width) {
@@ -282,6 +336,13 @@ export class Dataset implements Iterable<Sample> {
       })
     }
   }
+}
+
+/** @internal A checked copy of {@link CutOptions}. */
+export function checkCut({ maxLength, truncating }: CutOptions): CutOptions {
+  if (truncating !== undefined) checkChoice('options.truncating', truncating, ['pre', 'post'])
+  if (maxLength === undefined) return {}
+  return { maxLength: checkInteger('options.maxLength', maxLength, 1, MOST_ID), truncating }
 }
 
 function checkTarget(path: string, target: unknown): number | Float32Array {

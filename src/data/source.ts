@@ -268,7 +268,8 @@ function isDestroyable(source: object): source is { destroy(): void } {
   return typeof (source as { destroy?: unknown }).destroy === 'function'
 }
 
-function nextOrAbort<T>(
+/** What comes next, or the reason of `signal` if it is aborted before. */
+export function nextOrAbort<T>(
   iterator: AsyncIterator<T>,
   signal: AbortSignal | undefined,
 ): Promise<IteratorResult<T>> {

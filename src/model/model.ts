@@ -4,6 +4,7 @@ import { didYouMean } from '../closest.js'
 import { lengthBatches } from '../data/batches.js'
 import { Dataset, type SampleSource } from '../data/dataset.js'
 import { fileError, MODEL_FILES } from '../data/file-error.js'
+import { StreamedDataset } from '../data/streamed-dataset.js'
 import { argumentError, argumentRangeError, argumentTypeError, CellstateError, cut, show } from '../errors.js'
 import type {
   NativeBatch,
@@ -320,28 +321,31 @@ export class Model {
     checkMetricsOf(loss, 'options.metrics', metrics)
     const signal = checkSignal('options.signal', options.signal)
     this.#handle()
-    const dataset = await Dataset.from(data, { signal })
-    if (dataset.length === 0) throw noExamples('evaluate')
-    this.check(dataset, loss)
+    const parts = StreamedDataset.is(data) ? data.parts(signal) : [await Dataset.from(data, { signal })]
     const how = JSON.stringify(loss)
-    const sums = { loss: 0, weight: 0, penalty: 0, correct: 0, rows: 0, tokens: 0 }
-    for (const indices of lengthBatches(dataset.length, index => dataset.stepsOf(index))) {
-      signal?.throwIfAborted()
-      const handle = this.#handle()
-      const targets = nativeTargets(dataset, indices, loss, this.#outputsOf())
-      const batch = asBatch(dataset.gather(indices), this.#features, indices)
-      const part = await nativeCall(() => handle.evaluate(batch, targets, how))
-      sums.loss += part.lossSum
-      sums.weight += part.weightSum
-      sums.penalty += part.penalty * indices.length
-      sums.correct += part.correct
-      sums.rows += part.rows
-      sums.tokens += part.tokens
+    const sums = { loss: 0, weight: 0, penalty: 0, correct: 0, rows: 0, tokens: 0, examples: 0 }
+    for await (const dataset of parts) {
+      this.check(dataset, loss)
+      for (const indices of lengthBatches(dataset.length, index => dataset.stepsOf(index))) {
+        signal?.throwIfAborted()
+        const handle = this.#handle()
+        const targets = nativeTargets(dataset, indices, loss, this.#outputsOf())
+        const batch = this.#batchOf(dataset, indices)
+        const part = await nativeCall(() => handle.evaluate(batch, targets, how))
+        sums.loss += part.lossSum
+        sums.weight += part.weightSum
+        sums.penalty += part.penalty * indices.length
+        sums.correct += part.correct
+        sums.rows += part.rows
+        sums.tokens += part.tokens
+      }
+      sums.examples += dataset.length
     }
+    if (sums.examples === 0) throw noExamples('evaluate')
     return {
-      loss: sums.loss / sums.weight + sums.penalty / dataset.length,
+      loss: sums.loss / sums.weight + sums.penalty / sums.examples,
       ...(metrics.includes('accuracy') ? { accuracy: sums.correct / sums.rows } : {}),
-      examples: dataset.length,
+      examples: sums.examples,
       tokens: sums.tokens,
     }
   }
@@ -621,7 +625,7 @@ export class Model {
 
   /** @internal A weight for every class of the outputs. */
   classWeights(
-    dataset: Dataset,
+    dataset: Dataset | undefined,
     loss: LossDescription,
     weights: 'balanced' | ReadonlyMap<number, number>,
   ): Float64Array {
@@ -636,7 +640,7 @@ export class Model {
     classWeights: Float64Array | undefined,
   ): StepExamples {
     const targets = nativeTargets(dataset, indices, loss, this.#outputsOf(), classWeights)
-    return { targets, batch: asBatch(dataset.gather(indices), this.#features, indices) }
+    return { targets, batch: this.#batchOf(dataset, indices) }
   }
 
   /** @internal */
@@ -699,6 +703,12 @@ export class Model {
       why: 'the first parts of a sequence would have no loss to learn from',
       fix: ['lstm({ units: 64, returnSequences: true })', `or train on whole sequences: leave ${option} out`],
     })
+  }
+
+  /** Examples as the native layer takes them; it knows them by their positions in the source. */
+  #batchOf(dataset: Dataset, indices: Uint32Array): NativeBatch {
+    const positions = indices.map(index => dataset.positionOf(index))
+    return asBatch(dataset.gather(indices), this.#features, positions)
   }
 
   #handle(): NativeModel {
@@ -859,7 +869,9 @@ function checkIds(dataset: Dataset, inputDim: number, name: string, what: 'examp
   if (dataset.largestId < inputDim) return
   const { id, example, position } = dataset.above(inputDim - 1)
   const where =
-    what === 'inputs' ? `inputs[${example}][${position}]` : `example ${example}, input[${position}]`
+    what === 'inputs'
+      ? `inputs[${example}][${position}]`
+      : `example ${dataset.positionOf(example)}, input[${position}]`
   throw unknownId(where, id, dataset.largestId, inputDim, name)
 }
 

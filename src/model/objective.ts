@@ -64,27 +64,24 @@ export function checkTargets(dataset: Dataset, loss: LossDescription, outputs: O
         : classes
           ? classProblem(target, values, rows, loss, outputs)
           : valuesProblem(values, rows, loss, outputs)
+    const where = `example ${dataset.positionOf(i)}`
     if (problem !== undefined) {
-      throw new CellstateError('ERR_DATA', `example ${i}: the target does not fit the loss ${loss.kind}`, {
-        where: `example ${i}`,
+      throw new CellstateError('ERR_DATA', `${where}: the target does not fit the loss ${loss.kind}`, {
+        where,
         got: typeof target === 'number' ? show(target) : `${target.length} numbers`,
         ...problem,
       })
     }
     if (typeof dataset.weightOf(i) === 'number' || (outputs.perStep && !isOfSequences(loss))) continue
-    throw new CellstateError(
-      'ERR_DATA',
-      `example ${i}: there is no loss a step that its weights could be of`,
-      {
-        where: `example ${i}`,
-        got: 'a weight for every step',
-        needs: 'one weight',
-        why: isOfSequences(loss)
-          ? `${loss.kind} has one loss a sequence`
-          : `${outputs.layer} has one output a sequence`,
-        fix: ['give one number as weight'],
-      },
-    )
+    throw new CellstateError('ERR_DATA', `${where}: there is no loss a step that its weights could be of`, {
+      where,
+      got: 'a weight for every step',
+      needs: 'one weight',
+      why: isOfSequences(loss)
+        ? `${loss.kind} has one loss a sequence`
+        : `${outputs.layer} has one output a sequence`,
+      fix: ['give one number as weight'],
+    })
   }
 }
 
@@ -291,10 +288,11 @@ export function checkClassWeight(
 /**
  * A weight for every class.
  *
+ * @param dataset the examples; `undefined` where they are read as training goes on.
  * @throws TypeError or RangeError if the loss knows no classes, or a weight is of a class that is none.
  */
 export function classWeightsOf(
-  dataset: Dataset,
+  dataset: Dataset | undefined,
   loss: LossDescription,
   outputs: Outputs,
   weights: 'balanced' | ReadonlyMap<number, number>,
@@ -316,6 +314,10 @@ export function classWeightsOf(
       result[index] = weight
     }
     return result
+  }
+  if (dataset === undefined) {
+    const needs = 'weights by class for a StreamedDataset: how often a class occurs is not known'
+    throw argumentRangeError(path, needs, weights, ['as { 0: 1, 1: 5 }', 'or await Dataset.from(data)'])
   }
   const counts = new Float64Array(classes)
   for (let i = 0; i < dataset.length; i++) {

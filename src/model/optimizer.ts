@@ -233,7 +233,10 @@ function nativeAverage(path: string, average: Average, stepsPerEpoch: number | u
   if (kind !== 'swa') return { kind, ...options }
   if (stepsPerEpoch === undefined && (afterEpochs !== undefined || every === 'epoch')) {
     const what = afterEpochs === undefined ? 'every' : 'afterEpochs'
-    throw argumentTypeError(`${path}.${what}`, 'steps: epochs need train()', afterEpochs ?? every)
+    const needs = 'a number of steps: those of an epoch are not known here'
+    throw argumentTypeError(`${path}.${what}`, needs, afterEpochs ?? every, [
+      'swa({ afterSteps: 1000, every: 100 })',
+    ])
   }
   const epoch = stepsPerEpoch ?? 1
   return {

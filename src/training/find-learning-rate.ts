@@ -2,14 +2,14 @@
 
 import { BLUE, linear, logarithmic, type Mark, ORANGE, svg, text } from '../chart/svg.js'
 import { checkInteger, checkOptions, checkPositive, checkRate, checkSeed, checkSignal } from '../checks.js'
-import { trainingBatches } from '../data/batches.js'
-import { Dataset, type SampleSource } from '../data/dataset.js'
+import type { SampleSource } from '../data/dataset.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { checkLoss, type Loss } from '../model/losses.js'
-import { Model, noExamples } from '../model/model.js'
+import { Model } from '../model/model.js'
 import { checkOptimizer, type Optimizer } from '../model/optimizer.js'
 import { adam } from './optimizers.js'
 import { ratesOf } from './schedules.js'
+import { type Step, StepSource } from './steps.js'
 
 /** Options of {@link findLearningRate}. */
 export interface FindLearningRateOptions {
@@ -63,7 +63,8 @@ const UNSETTLED = 0.1
  * behind the first tenth of the steps: a rate for `adam({ learningRate })`, or the `maximum` of `oneCycle`. Have a look
  * at the whole curve: {@link learningRateChart}.
  *
- * @param data examples, or any iterable of them, which is read to its end first.
+ * @param data examples, or any iterable of them, which is read to its end first; a `StreamedDataset` is read as the
+ *   search goes on.
  * @throws TypeError or RangeError if an argument is wrong.
  * @throws CellstateError `ERR_BUSY` if the model is being trained, `ERR_DATA` as `train()`, `ERR_NON_FINITE` if the first
  *   loss already is no finite number.
@@ -100,14 +101,20 @@ export async function findLearningRate(
   const release = model.acquire()
   try {
     signal?.throwIfAborted()
-    const dataset = await Dataset.from(data, { signal })
-    if (dataset.length === 0) throw noExamples('findLearningRate')
-    model.check(dataset, loss)
-    const document = model.optimizerDocument(
-      'options.optimizer',
-      optimizer,
-      Math.ceil(dataset.length / batchSize),
-    )
+    const source = await StepSource.from('findLearningRate', model, data, {
+      loss,
+      classWeight: undefined,
+      batchSize,
+      maxTokens: undefined,
+      lengthPool: 1,
+      gradientShards: 1,
+      accumulateSteps: 1,
+      truncatedBpttSteps: undefined,
+      stateful: false,
+      seed,
+      signal,
+    })
+    const document = model.optimizerDocument('options.optimizer', optimizer, source.epoch(0).count)
     // Counted from the end: a schedule falls.
     const rateAt = ratesOf({ kind: 'exponentialDecay', rate: to, factor: from / to, every: steps - 1 })
     const search: LearningRateSearch = {
@@ -123,17 +130,11 @@ export async function findLearningRate(
     let least = Number.POSITIVE_INFINITY
     await model.resetOptimizer()
     try {
-      let batches: Uint32Array[] = []
-      for (let step = 0; step < steps && !search.exploded; step++) {
+      for await (const { examples, shards } of endless(source)) {
         signal?.throwIfAborted()
-        const [at, count] = [step % Math.ceil(dataset.length / batchSize), batches.length]
-        if (at === 0) {
-          const epoch = count === 0 ? 0 : Math.floor(step / count)
-          batches = trainingBatches(dataset, { batchSize, seed, epoch, lengthPool: 1 })
-        }
+        const step = search.rates.length
         const rate = rateAt(steps - 1 - step, steps)
-        const examples = model.stepExamples(dataset, batches[at]!, loss, undefined)
-        const turn = { loss, optimizer: document, learningRate: rate, shards: 1, follows: false }
+        const turn = { loss, optimizer: document, learningRate: rate, shards, follows: false }
         try {
           const report = await model.trainStep(examples, turn)
           search.rates.push(rate)
@@ -145,6 +146,7 @@ export async function findLearningRate(
           if (!(error instanceof CellstateError) || error.code !== 'ERR_NON_FINITE' || step === 0) throw error
           search.exploded = true
         }
+        if (search.exploded || search.rates.length === steps) break
       }
     } finally {
       if (search.rates.length > 0) await model.setWeights(weights)
@@ -154,6 +156,11 @@ export async function findLearningRate(
   } finally {
     release()
   }
+}
+
+/** The steps of epoch after epoch. */
+async function* endless(source: StepSource): AsyncGenerator<Step, never, undefined> {
+  for (let epoch = 0; ; epoch++) yield* source.epoch(epoch).steps
 }
 
 /** A mean in which old numbers fade, without the bias to 0 of its beginning. */

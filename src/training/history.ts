@@ -6,8 +6,8 @@ export interface StepReport {
   epoch: number
   /** Number of the step in its epoch, from 1. */
   step: number
-  /** Steps of an epoch. */
-  steps: number
+  /** Steps of this epoch; not known in the first one over a `StreamedDataset` without `length`. */
+  steps: number | undefined
   /** Mean loss over the examples of the batch, before the step. */
   loss: number
   /** Share of right answers in the batch; only with the metric `'accuracy'`. */
@@ -40,6 +40,10 @@ export interface EpochReport {
   seconds: number
   /** Steps of all sequences. */
   tokens: number
+  /** Examples whose input was longer than the `maxLength` of their data set, and cut; missing if there were none. */
+  truncated?: number
+  /** Sequences longer than `maxTokens`, each of which was a batch alone; missing if there were none. */
+  oversized?: number
 }
 
 /** What a run leads to. */

@@ -1,11 +1,10 @@
 /** Trains a model: one native call a step, and between two steps everything that may look on, stop or change it. */
 import { checkBoolean, checkInteger, checkOptions, checkPositive, checkSeed, checkSignal } from '../checks.js'
-import { sequentialBatches, trainingBatches } from '../data/batches.js'
 import { Dataset, type SampleSource } from '../data/dataset.js'
-import { argumentError, argumentTypeError, CellstateError } from '../errors.js'
-import { chunkCount, chunkOf } from '../model/chunks.js'
-import { checkLoss, checkMetricsOf, isOfSequences, type Loss, type LossDescription } from '../model/losses.js'
-import { checkMetrics, Model, noExamples, type StepExamples } from '../model/model.js'
+import { StreamedDataset } from '../data/streamed-dataset.js'
+import { argumentError, argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
+import { checkLoss, checkMetricsOf, type Loss, type LossDescription } from '../model/losses.js'
+import { checkMetrics, Model, noExamples } from '../model/model.js'
 import { type ClassWeight, checkClassWeight, type Metric } from '../model/objective.js'
 import { checkOptimizer, type Optimizer } from '../model/optimizer.js'
 import type { NativeStepReport } from '../native/binding.js'
@@ -13,6 +12,7 @@ import type { EpochReport, History, StepReport } from './history.js'
 import { EpochTotals } from './metrics.js'
 import { adam } from './optimizers.js'
 import { ratesOf } from './schedules.js'
+import { type EpochSteps, placed, type Step, type StepOptions, StepSource } from './steps.js'
 
 /** What a callback can see and do. */
 export interface TrainingContext {
@@ -20,10 +20,13 @@ export interface TrainingContext {
   readonly model: Model
   /** Epochs asked for. */
   readonly epochs: number
-  /** Steps of an epoch; of the first, where `truncatedBpttSteps` makes them differ. */
-  readonly stepsPerEpoch: number
-  /** Examples to train on. */
-  readonly examples: number
+  /**
+   * Steps of the epoch. Over a `StreamedDataset`, those of the epoch before; in the first epoch as `length` tells them,
+   * and not known without `length` or with `truncatedBpttSteps`.
+   */
+  readonly stepsPerEpoch: number | undefined
+  /** Examples to train on; not known in the first epoch over a `StreamedDataset` without `length`. */
+  readonly examples: number | undefined
   /** Learning rate of the last step, 0 before the first. */
   readonly learningRate: number
   /** Multiplies all learning rates from now on with `factor`, above 0; those of a schedule, too. */
@@ -59,6 +62,12 @@ export interface TrainOptions {
   optimizer?: Optimizer | undefined
   /** Examples of a step. Default 32. */
   batchSize?: number | undefined
+  /**
+   * Steps of all sequences of a batch, at most: a batch has fewer examples where they are long. A sequence that is longer
+   * is a batch of its own, and the report of the epoch counts it. With a `lengthPool` the batches are fuller. Default:
+   * no limit.
+   */
+  maxTokens?: number | undefined
   /** How often all examples come. Default 1. */
   epochs?: number | undefined
   /**
@@ -102,45 +111,24 @@ export interface TrainOptions {
   signal?: AbortSignal | undefined
 }
 
-/** A step that is to be done. */
-interface Step {
-  readonly examples: StepExamples
-  /** Number of its batch, or of the batches that make it, counted from 0. */
-  readonly group: number
-  readonly shards: number
-  readonly carried: Uint32Array | undefined
-}
-
 /** A step that is under way. */
 interface Submitted {
   readonly learningRate: number
   readonly report: Promise<NativeStepReport>
 }
 
-interface Settings {
-  readonly loss: LossDescription
-  readonly classWeight: ReturnType<typeof checkClassWeight>
+interface Settings extends StepOptions {
   readonly optimizer: Optimizer
-  readonly batchSize: number
   readonly epochs: number
-  readonly lengthPool: number
-  readonly gradientShards: number
-  readonly accumulateSteps: number
-  readonly truncatedBpttSteps: number | undefined
-  readonly stateful: boolean
   readonly validation: SampleSource | undefined
   readonly metrics: readonly Metric[]
   readonly callbacks: readonly Callback[]
-  readonly seed: number
-  readonly signal: AbortSignal | undefined
 }
 
 const MOST_EXAMPLES = 2 ** 20
 const HOOKS = ['onTrainBegin', 'onEpochBegin', 'onStepEnd', 'onEpochEnd', 'onTrainEnd'] as const
 const MOST_EPOCHS = 1_000_000
 const MOST_STEPS = 2 ** 31
-/** A sequence that goes on from none. */
-const NEW_SEQUENCE = 2 ** 32 - 1
 
 /**
  * Trains `model` on `data`: the run begins in the next microtask, whether it is awaited or not.
@@ -153,7 +141,8 @@ const NEW_SEQUENCE = 2 ** 32 - 1
  * In an async function `return train(…)` awaits the run, because a run is a promise: to hand it on, put it into an
  * object.
  *
- * @param data examples, or any iterable of them, which is read to its end first.
+ * @param data examples, or any iterable of them, which is read to its end first; a `StreamedDataset` is read as the
+ *   training goes on, anew for every epoch.
  * @throws TypeError or RangeError at once if an argument is wrong.
  * @throws CellstateError as a rejection: `ERR_BUSY` if the model is being trained, `ERR_DISPOSED`, `ERR_DATA` if there
  *   are no examples, an id is not below `inputDim` or a target does not fit the loss (before the first step),
@@ -171,6 +160,7 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
     'classWeight',
     'optimizer',
     'batchSize',
+    'maxTokens',
     'epochs',
     'lengthPool',
     'gradientShards',
@@ -201,7 +191,7 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
   const loss = checkLoss('options.loss', options.loss)
   const metrics = checkMetrics('options.metrics', options.metrics)
   checkMetricsOf(loss, 'options.metrics', metrics)
-  const { truncatedBpttSteps } = options
+  const { maxTokens, truncatedBpttSteps } = options
   const stateful = checkBoolean('options.stateful', options.stateful ?? false)
   if (stateful) checkAlone(options)
   return new TrainingRun(model, data, {
@@ -209,6 +199,10 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
     classWeight: checkClassWeight('options.classWeight', options.classWeight),
     optimizer: checkOptimizer('options.optimizer', options.optimizer ?? adam()),
     batchSize,
+    maxTokens:
+      maxTokens === undefined
+        ? undefined
+        : checkInteger('options.maxTokens', maxTokens, 1, Number.MAX_SAFE_INTEGER),
     gradientShards: checkInteger('options.gradientShards', options.gradientShards ?? 1, 1, batchSize),
     accumulateSteps: checkInteger('options.accumulateSteps', options.accumulateSteps ?? 1, 1, MOST_EXAMPLES),
     truncatedBpttSteps:
@@ -228,8 +222,8 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
 
 /** Refuses what does not go with states that go on from batch to batch. */
 function checkAlone(options: TrainOptions): void {
-  for (const name of ['lengthPool', 'accumulateSteps'] as const) {
-    if ((options[name] ?? 1) === 1) continue
+  for (const name of ['maxTokens', 'lengthPool', 'accumulateSteps'] as const) {
+    if (options[name] === undefined || (name !== 'maxTokens' && options[name] === 1)) continue
     throw argumentError(TypeError, `options.${name} must be left out where batches go on from one another`, {
       where: `options.${name}`,
       got: String(options[name]),
@@ -246,8 +240,9 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   readonly #settings: Settings
   readonly #result: Promise<History>
   readonly #stopping = new AbortController()
-  #classWeights: Float64Array | undefined
   #rateFactor = 1
+  /** Batches, or groups of batches, that were trained on. */
+  #updates = 0
   #rate = 0
   #reports: Reports | undefined
   #ended = false
@@ -338,29 +333,29 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   }
 
   async #run(data: SampleSource): Promise<History> {
-    const { signal, epochs, callbacks, optimizer } = this.#settings
+    const { signal, epochs, callbacks } = this.#settings
     const model = this.#model
     const stopping = this.#stopping.signal
     signal?.throwIfAborted()
-    const dataset = await Dataset.from(data, { signal })
-    if (dataset.length === 0) throw noExamples('train')
-    const { loss, classWeight } = this.#settings
-    model.check(dataset, loss)
-    this.#checkCarries()
-    this.#classWeights = classWeight && model.classWeights(dataset, loss, classWeight)
-    const { validation: held } = this.#settings
-    const validation = held === undefined ? undefined : await Dataset.from(held, { signal })
-    if (validation !== undefined) checkValidation(model, validation, loss)
-    const first = this.#groups(dataset, 0)
-    const stepsPerEpoch = this.#stepsOf(dataset, first)
-    const document = model.optimizerDocument('options.optimizer', optimizer, stepsPerEpoch)
+    const { optimizer, validation: held } = this.#settings
+    const source = await StepSource.from('train', model, data, this.#settings)
+    if (typeof optimizer.learningRate !== 'number' && source.examples === undefined) throw needsLength()
+    const validation =
+      held === undefined || StreamedDataset.is(held) ? held : await Dataset.from(held, { signal })
+    if (validation !== undefined) checkValidation(model, validation, this.#settings.loss)
+    let steps = source.epoch(0)
+    const document = model.optimizerDocument('options.optimizer', optimizer, steps.count)
     const averages = optimizer.average !== undefined || optimizer.kind === 'asgd'
     const run = this
     const context: TrainingContext = {
       model,
       epochs,
-      stepsPerEpoch,
-      examples: dataset.length,
+      get stepsPerEpoch() {
+        return steps.count
+      },
+      get examples() {
+        return source.examples
+      },
       get learningRate() {
         return run.#rate
       },
@@ -375,9 +370,9 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       for (const callback of callbacks) await callback.onTrainBegin?.(context)
       for (let epoch = 1; epoch <= epochs && !stopping.aborted; epoch++) {
         signal?.throwIfAborted()
+        if (epoch > 1) steps = source.epoch(epoch - 1)
         for (const callback of callbacks) await callback.onEpochBegin?.(epoch, context)
-        const groups = epoch === 1 ? first : this.#groups(dataset, epoch - 1)
-        const report = await this.#epoch(epoch, dataset, groups, document, history, context)
+        const report = await this.#epoch(epoch, steps, document, history, context)
         if (averages) await model.takeAverage(true)
         if (report === undefined) break
         if (validation !== undefined) Object.assign(report, await this.#validate(validation, epoch))
@@ -395,72 +390,10 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     return history
   }
 
-  #checkCarries(): void {
-    const { loss, truncatedBpttSteps, stateful } = this.#settings
-    if (truncatedBpttSteps !== undefined) {
-      this.#model.checkCarries('truncatedBpttSteps', true)
-      if (isOfSequences(loss)) throw needsWholeSequences(loss)
-    }
-    if (stateful) this.#model.checkCarries('stateful', false)
-  }
-
-  /** The examples of every batch, or of the batches that make a step, of an epoch counted from 0. */
-  #groups(dataset: Dataset, epoch: number): readonly Uint32Array[] {
-    const { batchSize, lengthPool, seed, accumulateSteps, stateful } = this.#settings
-    if (stateful) return sequentialBatches(dataset.length, batchSize)
-    const batches = trainingBatches(dataset, { batchSize, seed, epoch, lengthPool })
-    if (accumulateSteps === 1) return batches
-    return Array.from({ length: Math.ceil(batches.length / accumulateSteps) }, (_, i) => {
-      const group = batches.slice(i * accumulateSteps, (i + 1) * accumulateSteps)
-      return Uint32Array.from(group.flatMap(indices => Array.from(indices)))
-    })
-  }
-
-  /** Parts of the sequences of a group, one after the other in time, each a step. */
-  #partsOf(dataset: Dataset, group: Uint32Array): number {
-    const { truncatedBpttSteps } = this.#settings
-    if (truncatedBpttSteps === undefined) return 1
-    return chunkCount(
-      Array.from(group, index => dataset.stepsOf(index)),
-      truncatedBpttSteps,
-    )
-  }
-
-  #stepsOf(dataset: Dataset, groups: readonly Uint32Array[]): number {
-    if (this.#settings.truncatedBpttSteps === undefined) return groups.length
-    return groups.reduce((sum, group) => sum + this.#partsOf(dataset, group), 0)
-  }
-
-  /** The steps of an epoch, made when they are needed. */
-  *#steps(dataset: Dataset, groups: readonly Uint32Array[]): Generator<Step> {
-    const { loss, batchSize, gradientShards, accumulateSteps, truncatedBpttSteps, stateful } = this.#settings
-    const carries = stateful || truncatedBpttSteps !== undefined
-    for (const [i, group] of groups.entries()) {
-      const whole = this.#model.stepExamples(dataset, group, loss, this.#classWeights)
-      const batches = accumulateSteps === 1 ? 1 : Math.ceil(group.length / batchSize)
-      // The last batch of an epoch may be smaller.
-      const shards = Math.min(gradientShards * batches, group.length)
-      const parts = this.#partsOf(dataset, group)
-      for (let part = 0; part < parts; part++) {
-        const goesOn = part > 0 || (stateful && i > 0)
-        yield {
-          examples:
-            truncatedBpttSteps === undefined
-              ? whole
-              : chunkOf(whole, part * truncatedBpttSteps, truncatedBpttSteps),
-          group: i,
-          shards,
-          carried: carries ? group.map((_, row) => (goesOn ? row : NEW_SEQUENCE)) : undefined,
-        }
-      }
-    }
-  }
-
   /** The report of an epoch, or `undefined` if it was stopped before its last step. */
   async #epoch(
     epoch: number,
-    dataset: Dataset,
-    groups: readonly Uint32Array[],
+    { steps, count, updates }: EpochSteps,
     optimizer: string,
     history: History,
     context: TrainingContext,
@@ -469,51 +402,66 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     const measured = metrics.includes('accuracy')
     const totals = new EpochTotals()
     const begin = performance.now()
-    const count = this.#stepsOf(dataset, groups)
-    const steps = this.#steps(dataset, groups)
+    const before = this.#updates
     const rateAt = ratesOf(described.learningRate)
-    const submit = (number: number, follows: boolean): Submitted => {
-      const { examples, group, shards, carried } = steps.next().value as Step
-      const scheduled = rateAt((epoch - 1) * groups.length + group, epochs * groups.length)
+    const submit = (step: Step, number: number, follows: boolean): Submitted => {
+      const { examples, update, shards, carried } = step
+      const all = before + (updates ?? update + 1) * (epochs - epoch + 1)
+      const scheduled = rateAt(Math.min(before + update, all - 1), all)
       const learningRate = scheduled * this.#rateFactor
       const turn = { loss, optimizer, learningRate, shards, carried, follows }
       const report = this.#model.trainStep(examples, turn).catch(placed(`epoch ${epoch}, step ${number}`))
+      report.catch(() => {})
       return { learningRate, report }
     }
     const watched = callbacks.some(callback => callback.onStepEnd !== undefined)
+    const cut = { truncated: 0, oversized: 0 }
     let ahead: Submitted | undefined
-    for (let number = 1; number <= count; number++) {
-      let running = ahead
-      if (running === undefined) {
-        await this.#reports?.room()
-        if (this.#stopping.signal.aborted) return undefined
-        signal?.throwIfAborted()
-        running = submit(number, false)
+    try {
+      let current = await steps.next()
+      for (let number = 1; !current.done; number++) {
+        let running = ahead
+        if (running === undefined) {
+          await this.#reports?.room()
+          if (this.#stopping.signal.aborted) return undefined
+          signal?.throwIfAborted()
+          running = submit(current.value, number, false)
+        }
+        // The next step is read while this one is computed. Where nobody acts between the two, it waits behind this one:
+        // no time is lost from one to the other.
+        const reading = steps.next()
+        const following = await reading.catch(() => undefined)
+        const stops = signal?.aborted === true || this.#stopping.signal.aborted
+        const unwatched = !watched && this.#reports === undefined && !stops
+        ahead = unwatched && following?.done === false ? submit(following.value, number + 1, true) : undefined
+        const step = await running.report
+        const { learningRate } = running
+        this.#rate = learningRate
+        this.#updates = before + current.value.update + 1
+        history.steps++
+        totals.add(step)
+        cut.truncated += current.value.truncated
+        cut.oversized += current.value.oversized
+        if (callbacks.length > 0 || this.#reports !== undefined) {
+          const report: StepReport = {
+            epoch,
+            step: number,
+            steps: count,
+            loss: step.loss,
+            ...(measured ? { accuracy: step.correct / step.rows } : {}),
+            tokens: step.tokens,
+            seconds: step.seconds,
+            tokensPerSecond: step.seconds > 0 ? step.tokens / step.seconds : 0,
+            gradientNorm: step.gradientNorm,
+            learningRate,
+          }
+          for (const callback of callbacks) await callback.onStepEnd?.(report, context)
+          this.#reports?.put(report)
+        }
+        current = await reading
       }
-      // Where nobody acts between two steps, the next one waits behind this one: no time is lost from one to the other.
-      const unwatched = !watched && this.#reports === undefined && signal?.aborted !== true
-      ahead = unwatched && number < count ? submit(number + 1, true) : undefined
-      ahead?.report.catch(() => {})
-      const step = await running.report
-      const { learningRate } = running
-      this.#rate = learningRate
-      history.steps++
-      totals.add(step)
-      if (callbacks.length === 0 && this.#reports === undefined) continue
-      const report: StepReport = {
-        epoch,
-        step: number,
-        steps: count,
-        loss: step.loss,
-        ...(measured ? { accuracy: step.correct / step.rows } : {}),
-        tokens: step.tokens,
-        seconds: step.seconds,
-        tokensPerSecond: step.seconds > 0 ? step.tokens / step.seconds : 0,
-        gradientNorm: step.gradientNorm,
-        learningRate,
-      }
-      for (const callback of callbacks) await callback.onStepEnd?.(report, context)
-      this.#reports?.put(report)
+    } finally {
+      await steps.return()
     }
     return {
       epoch,
@@ -521,11 +469,13 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       ...(measured ? { accuracy: totals.accuracy } : {}),
       seconds: (performance.now() - begin) / 1000,
       tokens: totals.tokens,
+      ...(cut.truncated > 0 && { truncated: cut.truncated }),
+      ...(cut.oversized > 0 && { oversized: cut.oversized }),
     }
   }
 
   /** Loss and metrics on the validation set; nothing if the run is stopped before they are there. */
-  async #validate(validation: Dataset, epoch: number): Promise<Partial<EpochReport>> {
+  async #validate(validation: Dataset | StreamedDataset, epoch: number): Promise<Partial<EpochReport>> {
     const { loss, metrics, signal } = this.#settings
     const stopping = this.#stopping.signal
     try {
@@ -591,24 +541,19 @@ class Reports {
   }
 }
 
-/** Names where in the run something failed. */
-function placed(place: string): (error: unknown) => never {
-  return error => {
-    throw error instanceof CellstateError && error.code !== 'ERR_DISPOSED' ? error.within(place) : error
-  }
+/** The error for a learning rate that changes over steps that nobody counted. */
+function needsLength(): RangeError {
+  return argumentRangeError(
+    'options.optimizer.learningRate',
+    'a number for a StreamedDataset whose length is not known',
+    'a schedule',
+    ['new StreamedDataset(open, { length: 650_000 })', 'or adam({ learningRate: 1e-3 })'],
+  )
 }
 
-function needsWholeSequences({ kind }: LossDescription): CellstateError {
-  return new CellstateError('ERR_UNSUPPORTED', `the loss ${kind} needs whole sequences`, {
-    where: 'options.truncatedBpttSteps',
-    got: `parts of sequences with the loss ${kind}`,
-    needs: 'a loss of every step by itself',
-    why: 'it is the loss of a sequence, and that of its parts is another',
-    fix: ['leave truncatedBpttSteps out', "or a loss of every step: loss: 'sparseCategoricalCrossentropy'"],
-  })
-}
-
-function checkValidation(model: Model, validation: Dataset, loss: LossDescription): void {
+/** Checks examples before the first step; those of a stream are checked as they come. */
+function checkValidation(model: Model, validation: Dataset | StreamedDataset, loss: LossDescription): void {
+  if (StreamedDataset.is(validation)) return
   try {
     if (validation.length === 0) throw noExamples('evaluate')
     model.check(validation, loss)

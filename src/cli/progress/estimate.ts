@@ -58,7 +58,7 @@ export class Estimate implements Callback {
   /** Seconds that are left; `undefined` before the first step. */
   remaining(): Remaining | undefined {
     if (this.#context === undefined || this.#steps === 0) return undefined
-    const { epochs, stepsPerEpoch, examples } = this.#context
+    const { epochs, stepsPerEpoch = 1, examples = 1 } = this.#context
     const step = (this.#trained + this.#stepEnd - this.#epochBegin) / this.#steps
     const guess = (VALIDATION_SHARE * step * stepsPerEpoch * this.#validationRows(examples)) / examples
     const validation = this.#validations === 0 ? guess : this.#validated / this.#validations
