@@ -8,6 +8,17 @@ export {
   type SampleInput,
   type SampleSource,
 } from './data/dataset.js'
+export {
+  type Fold,
+  type GroupSplitOptions,
+  groupSplit,
+  type KFoldOptions,
+  kFold,
+  type OversampleOptions,
+  oversample,
+  type TimeSeriesSplitOptions,
+  timeSeriesSplit,
+} from './data/folds.js'
 export { type ReadJsonLinesOptions, readJsonLines } from './data/json-lines.js'
 export { type ParquetRow, type ReadParquetOptions, readParquet } from './data/parquet.js'
 export type { ReadOptions, ReadRowsOptions } from './data/read-options.js'

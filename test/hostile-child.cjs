@@ -897,6 +897,38 @@ const TARGETS = {
     () => below(9),
     () => options(splitting),
   ),
+  kFold: call(
+    api.kFold,
+    () => below(20),
+    () =>
+      options({
+        folds: () => 2 + below(4),
+        shuffle: () => chance(0.5),
+        seed: () => 1,
+        ...(chance(0.5) ? { stratify } : { groupBy: stratify }),
+      }),
+  ),
+  groupSplit: call(
+    api.groupSplit,
+    () => below(20),
+    () => ({ groupBy: stratify(), ...options({ testSize: splitting.testSize, seed: () => 1 }) }),
+  ),
+  timeSeriesSplit: call(
+    api.timeSeriesSplit,
+    () => below(30),
+    () =>
+      options({
+        folds: () => 2 + below(3),
+        testSize: () => below(4),
+        gap: () => below(3),
+        maxTrainSize: () => below(9),
+      }),
+  ),
+  oversample: call(
+    api.oversample,
+    () => below(20),
+    () => ({ label: stratify(), ...options({ seed: () => 1 }) }),
+  ),
   trainTestSplit: call(
     api.trainTestSplit,
     () => some(9, any),

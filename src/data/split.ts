@@ -1,5 +1,5 @@
 /** Splits rows into a training and a test set: the very rows, in the order, that scikit-learn gives for a seed. */
-import { checkOptions } from '../checks.js'
+import { checkInteger, checkOptions } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
 import { MersenneTwister } from './mersenne.js'
 
@@ -75,10 +75,7 @@ export function splitIndices(
   n: number,
   options: SplitOptions = {},
 ): { train: Uint32Array; test: Uint32Array } {
-  if (typeof n !== 'number') throw argumentTypeError('n', 'a number', n)
-  if (!Number.isSafeInteger(n) || n < 0 || n > MOST_ROWS) {
-    throw argumentRangeError('n', `a whole number from 0 to ${MOST_ROWS}`, n)
-  }
+  checkRows(n)
   checkOptions('options', options, OPTIONS)
   const { testSize, trainSize, shuffle = true, seed = 0, stratify } = options
   if (typeof shuffle !== 'boolean') throw argumentTypeError('options.shuffle', 'a boolean', shuffle)
@@ -105,8 +102,17 @@ export function splitIndices(
   }
 }
 
+/** A number of rows. */
+export function checkRows(n: number): number {
+  return checkInteger('n', n, 0, MOST_ROWS)
+}
+
 /** `_validate_shuffle_split` of scikit-learn: rows of the training and the test set. */
-function sizes(n: number, testSize: number | undefined, trainSize: number | undefined): [number, number] {
+export function sizes(
+  n: number,
+  testSize: number | undefined,
+  trainSize: number | undefined,
+): [number, number] {
   const asked = testSize === undefined && trainSize === undefined ? 0.25 : testSize
   const isFraction = (size: number | undefined) => size !== undefined && !Number.isInteger(size)
   if (n < 2) {
@@ -151,27 +157,40 @@ function checkSize(path: string, size: unknown, n: number): void {
   }
 }
 
-/** Row numbers of every label, labels in the order of `numpy.unique`. */
+/** Row numbers of every label, labels in the order of `numpy.unique`; at least two rows of each. */
 function strata(n: number, stratify: (index: number) => StratumLabel): Uint32Array[] {
+  return rowsByLabel(n, stratify, 'options.stratify').map(([label, indices]) =>
+    checkedStratum(label, indices),
+  )
+}
+
+/**
+ * Row numbers of every label, labels in the order of `numpy.unique`.
+ *
+ * @param path name of `labelOf` for errors.
+ */
+export function rowsByLabel(
+  n: number,
+  labelOf: (index: number) => StratumLabel,
+  path: string,
+): [StratumLabel, number[]][] {
   const rows = new Map<StratumLabel, number[]>()
   let type: string | undefined
   for (let index = 0; index < n; index++) {
-    const label: unknown = stratify(index)
+    const label: unknown = labelOf(index)
     const found = typeof label
     if ((found !== 'string' && found !== 'number' && found !== 'boolean') || Number.isNaN(label)) {
-      throw argumentTypeError(`options.stratify(row ${index})`, 'a string, a number or a boolean', label)
+      throw argumentTypeError(`${path}(row ${index})`, 'a string, a number or a boolean', label)
     }
     type ??= found
     if (found !== type) {
-      throw argumentTypeError(`options.stratify(row ${index})`, `a ${type} as for the rows before`, label)
+      throw argumentTypeError(`${path}(row ${index})`, `a ${type} as for the rows before`, label)
     }
     const known = rows.get(label as StratumLabel)
     if (known === undefined) rows.set(label as StratumLabel, [index])
     else known.push(index)
   }
-  return [...rows]
-    .sort(([a], [b]) => compareLabels(a, b))
-    .map(([label, indices]) => checkedStratum(label, indices))
+  return [...rows].sort(([a], [b]) => compareLabels(a, b))
 }
 
 function checkedStratum(label: StratumLabel, indices: number[]): Uint32Array {
