@@ -22,6 +22,15 @@ export {
 export { type ReadJsonLinesOptions, readJsonLines } from './data/json-lines.js'
 export { type ParquetRow, type ReadParquetOptions, readParquet } from './data/parquet.js'
 export type { ReadOptions, ReadRowsOptions } from './data/read-options.js'
+export {
+  applyScaling,
+  type FitScalingOptions,
+  fitScaling,
+  invertScaling,
+  type Scaling,
+  type ScalingMethod,
+} from './data/scaling.js'
+export type { Series } from './data/series.js'
 export type { TextSource } from './data/source.js'
 export {
   type SplitOptions,
@@ -34,6 +43,7 @@ export { type OpenSamples, StreamedDataset, type StreamedDatasetOptions } from '
 export { type ReadTextOptions, readText, type TextUnit } from './data/text.js'
 export { type ReadTextFolderOptions, readTextFolder, type TextFile } from './data/text-folder.js'
 export { type ReadWavOptions, readWav, type WavBlock, type WavSource } from './data/wav.js'
+export { type MissingValues, type Windows, type WindowsOptions, windows } from './data/windows.js'
 export { CellstateError, ERROR_CODES, type ErrorCode, type ErrorDetails } from './errors.js'
 export { type GradientFlowOptions, gradientFlow, type LayerFlow } from './explain/gradient-flow.js'
 export { type CtcDecodeOptions, type CtcLabels, ctcDecode } from './model/ctc-decode.js'

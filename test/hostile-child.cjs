@@ -601,6 +601,21 @@ const optimizer = () =>
     () => bend({ ...api.adam({ groups: [{ parameters: 'dense', l2: 1 }], average: api.ema() }) }),
     () => bend({ ...api.sgd() }),
   ])()
+const series = () =>
+  pick([
+    () => Array.from({ length: below(12) }, random),
+    () => Array.from({ length: below(12) }, () => [random(), chance(0.9) ? random() : null]),
+    () => Array.from({ length: below(12) }, () => ({ a: random(), b: pick(['1', '2', '']) })),
+    () => view(Float64Array, below(12)),
+  ])()
+const scalingMethod = () => pick(['none', 'standard', 'minMax', 'robust'])
+const scaling = () => ({
+  method: scalingMethod(),
+  columns: [
+    { name: pick(['0', 'a']), center: random(), scale: 1 + random() },
+    ...(chance(0.5) ? [{ name: pick(['1', 'b']), center: 0, scale: 1 }] : []),
+  ],
+})
 const cutting = { maxLength: () => 1 + below(4), truncating: () => pick(['pre', 'post']) }
 const training = () => ({
   loss: loss(),
@@ -929,6 +944,28 @@ const TARGETS = {
     () => below(20),
     () => ({ label: stratify(), ...options({ seed: () => 1 }) }),
   ),
+  fitScaling: call(api.fitScaling, series, () =>
+    options({ method: scalingMethod, columns: () => ['a', 'b'] }),
+  ),
+  applyScaling: call(api.applyScaling, scaling, series),
+  invertScaling: call(
+    api.invertScaling,
+    scaling,
+    () => view(Float64Array),
+    () => pick([['0'], ['a'], undefined]),
+  ),
+  windows: call(api.windows, series, () => ({
+    length: 1 + below(3),
+    ...options({
+      horizon: () => 1 + below(2),
+      stride: () => 1 + below(2),
+      columns: () => pick([['a'], ['a', 'b']]),
+      target: () => pick([['0'], ['a'], ['1']]),
+      scaling: () => pick([scalingMethod(), scaling()]),
+      validationSize: () => pick([0, 0.2, 2]),
+      missing: () => pick(['error', 'skip', 'previous', 'interpolate', 'mean', 'zero']),
+    }),
+  })),
   trainTestSplit: call(
     api.trainTestSplit,
     () => some(9, any),

@@ -113,7 +113,10 @@ describe('wrong sizes and labels', () => {
       'TypeError: options.stratify must be a function, got "label"',
       () => trainTestSplit(ten, { stratify: 'label' as never }),
     ],
-    ['TypeError: n must be a number, got "10"\n\n  fix     without quotes: 10', () => splitIndices('10' as never)],
+    [
+      'TypeError: n must be a number, got "10"\n\n  fix     without quotes: 10',
+      () => splitIndices('10' as never),
+    ],
     ['RangeError: n must be a whole number from 0 to 2147483647, got -1', () => splitIndices(-1)],
     [
       'TypeError: options.testSize must be a number, got "0.2"',
