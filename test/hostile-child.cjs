@@ -912,6 +912,12 @@ const TARGETS = {
     () => below(9),
     () => options(splitting),
   ),
+  checkData: call(api.checkData, rows, () => ({
+    text: 'text',
+    label: 'label',
+    trial: false,
+    ...options({ seed: () => 1, testSize: () => pick([0, 0.5, 2]), level: () => 'character', signal }),
+  })),
   kFold: call(
     api.kFold,
     () => below(20),

@@ -28,7 +28,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'bench --seconds 2 --threads 1 --json',
     'bench --scaling --seconds 2 --chart scaling.svg',
   ],
-  doctor: ['doctor', 'doctor --json'],
+  doctor: ['doctor', 'doctor --json', 'doctor reviews.csv --label stars --positive ">3"'],
 }
 
 const WIDTH = 80

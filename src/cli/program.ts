@@ -4,6 +4,7 @@ import { closest } from '../closest.js'
 import { VERSION } from '../native/load.js'
 import { quoted } from '../shell.js'
 import type { DemoCommand } from './demo.js'
+import type { DataCommand } from './doctor/data.js'
 import type { EvaluateCommand } from './evaluate.js'
 import { helpText, introduction } from './help.js'
 import { endingSignal, Interruption, nameOf, SIGNAL_CODES } from './interrupt.js'
@@ -257,10 +258,25 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
     }
   })
 
-  const doctor = cellstate.command('doctor').description('looks for what can keep this package from working')
-  addOutput(doctor).action(async (options: { json?: boolean }) => {
-    const { doctorCommand } = await import('./doctor/doctor.js')
-    if (!(await doctorCommand(options, streams))) result.code = FAULT_FOUND
+  const doctor = cellstate
+    .command('doctor')
+    .description('looks for what keeps this package from working, or data from being learned')
+    .argument('[file]', 'rows to look through, as train reads them')
+    .option('--validation <file>', 'rows that shall validate')
+    .addOption(
+      new Option('--recipe <name>', 'that is planned').choices(['default', 'article']).default('default'),
+    )
+    .addOption(new Option('--level <name>', 'what is read').choices(['word', 'character']).default('word'))
+  addColumns(doctor, true)
+  addReading(doctor)
+  addOutput(doctor).action(async (file: string | undefined, options: DataCommand) => {
+    if (file === undefined) {
+      const { doctorCommand } = await import('./doctor/doctor.js')
+      if (!(await doctorCommand(options, streams))) result.code = FAULT_FOUND
+    } else {
+      const { dataCommand } = await import('./doctor/data.js')
+      if (!(await dataCommand(file, options, streams))) result.code = FAULT_FOUND
+    }
   })
   return cellstate
 }

@@ -201,7 +201,8 @@ interface Labelled {
 
 /** How texts are cleaned; `'words'` is the Unicode style with ideographs split. */
 const CLEANINGS = ['words', 'unicode', 'article'] as const
-type Cleaning = (typeof CLEANINGS)[number]
+/** @internal */
+export type Cleaning = (typeof CLEANINGS)[number]
 
 /** The document `text` in a model file. */
 interface TextDocument {
@@ -211,7 +212,8 @@ interface TextDocument {
   columns: { text?: string; label?: string; positive?: string }
 }
 
-interface Recipe {
+/** @internal */
+export interface Recipe {
   clean: Cleaning
   numWords: number
   oovToken: string | undefined
@@ -247,7 +249,8 @@ const OPTIONS = [
   'precision',
 ] as const
 
-const RECIPES: Readonly<Record<TextRecipe, Recipe>> = {
+/** @internal */
+export const RECIPES: Readonly<Record<TextRecipe, Recipe>> = {
   default: {
     clean: 'words',
     numWords: 20_000,
@@ -708,7 +711,8 @@ function classesOf(examples: readonly Labelled[], { label, positive }: Columns, 
   return labels
 }
 
-function clean(text: string, cleaning: Cleaning): string {
+/** @internal The text as the tokenizer gets it. */
+export function clean(text: string, cleaning: Cleaning): string {
   return cleanText(text, cleaning === 'words' ? { splitIdeographs: true } : { style: cleaning })
 }
 
@@ -773,8 +777,8 @@ function majorityOf(
 
 type Rule = (value: string, where: string) => 'positive' | 'negative'
 
-/** `>3` and so on as a function of the label. */
-function parseRule(rule: string): Rule {
+/** @internal `>3` and so on as a function of the label. */
+export function parseRule(rule: string): Rule {
   if (/^\s*=[<>]/.test(rule)) {
     throw argumentRangeError('options.positive', "a rule as '>=3' or '<=2'", rule)
   }

@@ -1,0 +1,86 @@
+/** `cellstate doctor FILE`: looks through labelled texts before they are trained on. */
+import { checkData, type DataReport } from '../../tasks/check-data.js'
+import type { TextLevel, TextRecipe } from '../../tasks/text-classifier.js'
+import { count } from '../../words.js'
+import { given, printable, type ReadingOptions, type Streams } from '../options.js'
+import { showProgress } from '../progress/show.js'
+import { namedRows } from '../rows.js'
+import { loadMeasure, paint } from '../terminal.js'
+
+/** Options of the command as commander gives them. */
+export interface DataCommand extends ReadingOptions {
+  json?: boolean
+  text: string
+  label: string
+  positive?: string
+  validation?: string
+  recipe: TextRecipe
+  level: TextLevel
+}
+
+const MARKS = { ok: '✔', warning: '⚠', fault: '✖' } as const
+const COLORS = { ok: 'green', warning: 'yellow', fault: 'red' } as const
+const HEADING = 16
+const BAR = 30
+
+/** Looks through a file, prints, and tells whether there is no fault. */
+export async function dataCommand(file: string, options: DataCommand, streams: Streams): Promise<boolean> {
+  const { signal } = streams
+  const measure = await loadMeasure()
+  const progress = showProgress(
+    { quiet: options.json === true },
+    { streams, measure, validationRows: () => 0 },
+  )
+  const read = (path: string) =>
+    namedRows(
+      path,
+      { '--text': options.text, '--label': options.label },
+      { signal, reading: options, progress, next: 'looking through' },
+    )
+  let report: DataReport
+  try {
+    const { text, label, recipe, level } = options
+    const { positive, validation } = options
+    const more = given({ positive, validation: validation === undefined ? undefined : read(validation) })
+    report = await checkData(read(file), { text, label, recipe, level, signal, ...more })
+  } finally {
+    progress.end()
+  }
+  streams.out(
+    options.json ? `${JSON.stringify({ file, ...report })}\n` : reportText(file, report, streams, measure),
+  )
+  return report.ok
+}
+
+function reportText(
+  file: string,
+  { ok, findings, lengths: { histogram } }: DataReport,
+  { color, columns }: Streams,
+  { wrap }: Awaited<ReturnType<typeof loadMeasure>>,
+): string {
+  const style = paint(color?.out)
+  const most = Math.max(1, ...histogram.map(({ rows }) => rows))
+  const faults = findings.filter(({ status }) => status === 'fault').length
+  return [
+    style('bold', printable(file)),
+    '',
+    ...findings.map(({ name, status, text, fix }) => {
+      const line = wrap(`${MARKS[status]} ${name.padEnd(HEADING)}${printable(text)}`, columns, HEADING + 2)
+      const indent = ' '.repeat(HEADING + 2)
+      const mended =
+        fix === undefined ? [] : [indent + wrap(`fix: ${fix}`, columns - HEADING - 2, HEADING + 7)]
+      return [line.replace(MARKS[status], mark => style(COLORS[status], mark)), ...mended].join('\n')
+    }),
+    '',
+    'steps of a text   texts',
+    ...histogram.map(({ upTo, rows }) => {
+      const bar = '━'.repeat(Math.round((BAR * rows) / most))
+      return `up to ${String(upTo).padStart(9)} ${count(rows).padStart(7)}  ${bar}`.trimEnd()
+    }),
+    '',
+    ok
+      ? 'Nothing keeps a model from learning this.'
+      : `${faults} ${faults === 1 ? 'thing is' : 'things are'} wrong, marked ${MARKS.fault}.`,
+    '',
+  ].join('\n')
+}
