@@ -152,8 +152,8 @@ async function main() {
 }
 
 const mega = bytes => (bytes / 1e6).toFixed(0)
-const row = ({ kind, bytes, items, seconds, peakAboveImport }) =>
-  `| ${kind} | ${mega(bytes)} | ${items.toLocaleString('en-US')} | ${mega(peakAboveImport)} | ${mega(bytes / seconds)} |`
+const row = ({ kind, bytes, items, peakAboveImport }) =>
+  `| ${kind} | ${mega(bytes)} | ${items.toLocaleString('en-US')} | ${mega(peakAboveImport)} |`
 
 function report(results, bytes) {
   return [
@@ -165,8 +165,8 @@ function report(results, bytes) {
     '',
     `Made by \`npm run verify:large-data -- --write\` with Node.js ${process.version} on ${os.cpus()[0].model}.`,
     '',
-    '| file | MB | rows, lines, blocks or batches | memory (MB) | MB a second |',
-    '|---|---:|---:|---:|---:|',
+    '| file | MB | rows, lines, blocks or batches | memory (MB) |',
+    '|---|---:|---:|---:|',
     ...results.map(row),
     '',
   ].join('\n')

@@ -260,7 +260,7 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
 
   const doctor = cellstate
     .command('doctor')
-    .description('looks for what keeps this package from working, or data from being learned')
+    .description('looks for what is wrong with the package, or with data')
     .argument('[file]', 'rows to look through, as train reads them')
     .option('--validation <file>', 'rows that shall validate')
     .addOption(
