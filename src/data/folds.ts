@@ -21,9 +21,15 @@ export interface KFoldOptions {
   shuffle?: boolean | undefined
   /** Seed of the draw: scikit-learn's `random_state`. Only with `shuffle`. Default 0. */
   seed?: number | undefined
-  /** Label of a row; every part gets the labels in the proportions of all rows. Not together with `groupBy`. */
+  /**
+   * Label of a row; every part gets the labels in the proportions of all rows. Not together with `groupBy`. Default:
+   * labels are not looked at.
+   */
   stratify?: ((index: number) => StratumLabel) | undefined
-  /** Group of a row, for example its author; rows of a group stay in one part. Not together with `stratify`. */
+  /**
+   * Group of a row, for example its author; rows of a group stay in one part. Not together with `stratify`. Default: no
+   * groups.
+   */
   groupBy?: ((index: number) => StratumLabel) | undefined
 }
 

@@ -9,10 +9,13 @@ export type ScalingMethod = 'none' | 'standard' | 'minMax' | 'robust'
 
 /** What `fitScaling` found: scaled values are `(value - center) / scale`. A plain document, as JSON keeps it. */
 export interface Scaling {
+  /** How they were found. */
   readonly method: ScalingMethod
+  /** One entry a column. */
   readonly columns: readonly {
     /** Name of the column, or its position. */
     readonly name: string
+    /** What becomes 0. */
     readonly center: number
     /** Never 0: a column of equal values has 1. */
     readonly scale: number
@@ -28,7 +31,7 @@ export interface FitScalingOptions {
    * - `'none'`: as they are.
    */
   method?: ScalingMethod | undefined
-  /** Columns of objects. */
+  /** Columns of objects. Default: none, for arrays. */
   columns?: readonly string[] | undefined
 }
 

@@ -17,7 +17,7 @@ export interface WindowsOptions {
   horizon?: number | undefined
   /** Steps from one window to the next. Default 1. */
   stride?: number | undefined
-  /** Columns of objects to read; for arrays all are. */
+  /** Columns of objects to read. Default: all of arrays. */
   columns?: readonly string[] | undefined
   /** Names of the columns to tell; of arrays their positions as texts: `['0']`. Default: all. */
   target?: readonly string[] | undefined
@@ -28,7 +28,9 @@ export interface WindowsOptions {
   /** Last steps that are held out to validate: a share below 1 or a number. Default 0. */
   validationSize?: number | undefined
   /**
-   * - `'error'` (the default): an error that tells where the first one is.
+   * What is done with missing values. Default `'error'`.
+   *
+   * - `'error'`: an error that tells where the first one is.
    * - `'skip'`: windows with one in them are left out, and counted.
    * - `'previous'`: the value before.
    * - `'interpolate'`: on the line between the values before and after; at an end the nearest. Looks ahead.

@@ -47,15 +47,17 @@ export interface CheckDataOptions<Row> {
   epochs?: number | undefined
   /** Train for about a second to measure how long the training will take. Default `true`. */
   trial?: boolean | undefined
-  /** Stops; the promise then rejects with its reason. */
+  /** Stops; the promise then rejects with its reason. Default: nothing does. */
   signal?: AbortSignal | undefined
 }
 
 /** One thing that was looked at. */
 export interface DataFinding {
+  /** What was looked at. */
   readonly name: string
   /** Nothing to say, worth knowing, or a training would fail or tell nothing. */
   readonly status: 'ok' | 'warning' | 'fault'
+  /** What was found. */
   readonly text: string
   /** What mends it. */
   readonly fix?: string
@@ -65,6 +67,7 @@ export interface DataFinding {
 export interface DataReport {
   /** Whether there is no fault. */
   readonly ok: boolean
+  /** Rows that were read. */
   readonly rows: number
   /** Rows that train and validate. */
   readonly examples: { readonly train: number; readonly validation: number }
@@ -81,6 +84,7 @@ export interface DataReport {
     /** Texts of up to so many steps, and more than the entry before. */
     readonly histogram: readonly { readonly upTo: number; readonly rows: number }[]
   }
+  /** Words, and how many of them the model will know. */
   readonly vocabulary: {
     /** Different words of the training rows, and how many of them the recipe keeps. */
     readonly distinct: number
@@ -90,6 +94,7 @@ export interface DataReport {
     /** Share of the words of the validation rows that the model will not know. */
     readonly unknown: number
   }
+  /** Texts that come more than once. */
   readonly duplicates: {
     /** Rows whose text came before. */
     readonly rows: number
@@ -98,6 +103,7 @@ export interface DataReport {
     /** Validation rows whose text is also trained on. */
     readonly acrossSplits: number
   }
+  /** What the training will take. */
   readonly estimate: {
     /** Values that are learned. */
     readonly parameters: number
@@ -106,6 +112,7 @@ export interface DataReport {
     /** Seconds of the training, about; missing without a trial. */
     readonly seconds?: number
   }
+  /** All that was looked at, in a fixed order. */
   readonly findings: readonly DataFinding[]
 }
 
