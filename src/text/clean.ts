@@ -59,11 +59,11 @@ function cleanUnicode(text: string): string {
     .trim()
 }
 
-/** NFC; long runs of marks are cut because sorting them takes quadratic time. */
-function compose(text: string): string {
-  if (!/\p{M}{128}/u.test(text)) return text.normalize('NFC')
+/** A form of Unicode; long runs of marks are cut because sorting them takes quadratic time. */
+export function compose(text: string, form: 'NFC' | 'NFD' | 'NFKC' | 'NFKD' = 'NFC'): string {
+  if (!/\p{M}{128}/u.test(text)) return text.normalize(form)
   return text
     .split(/(\p{M}{128})/u)
-    .map(piece => piece.normalize('NFC'))
+    .map(piece => piece.normalize(form))
     .join('')
 }

@@ -3,6 +3,8 @@ import { checkBoolean, checkInteger, checkOptions, isIterable } from '../checks.
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { atOnce, inTurns, type Pieces, pieces } from '../pace.js'
 import { allocate } from './allocate.js'
+import { Counts } from './counts.js'
+import { eachId, type FitOptions, readTexts, type SpecialIds, type TextTokenizer } from './text-tokenizer.js'
 import {
   DEFAULT_FILTERS,
   isCount,
@@ -45,12 +47,6 @@ export interface TokenizerOptions {
   oovToken?: string | undefined
 }
 
-interface Usage {
-  count: number
-  documents: number
-  lastDocument: number
-}
-
 interface Index {
   wordIndex: Map<string, number>
   indexWord: Map<number, string>
@@ -64,10 +60,7 @@ interface Encoder {
 }
 
 const OPTIONS = ['numWords', 'filters', 'lower', 'split', 'charLevel', 'oovToken'] as const
-const MOST_WORDS = 10_000_000
 const MODES: ReadonlySet<unknown> = new Set<MatrixMode>(['binary', 'count', 'freq', 'tfidf'])
-/** V8 lets a substring of 13 or more characters keep its whole text in memory. */
-const SHORTEST_VIEW = 13
 
 /**
  * Vocabulary of a set of texts, and the way from text to ids and back.
@@ -84,7 +77,9 @@ const SHORTEST_VIEW = 13
  * const tokenizer = new Tokenizer({ numWords: 2500 }).fitOnTexts(texts)
  * const ids = tokenizer.encode('The food was great!')
  */
-export class Tokenizer {
+export class Tokenizer implements TextTokenizer {
+  /** Tells it from the other tokenizers of docs/text.md. */
+  readonly kind = 'keras'
   /** First id that is not produced; `undefined` or 0: no limit. */
   readonly numWords: number | undefined
   /** Characters that separate words, or `null`. */
@@ -99,8 +94,7 @@ export class Tokenizer {
   readonly oovToken: string | undefined
 
   readonly #splitWords: (text: string) => string[]
-  #usage = new Map<string, Usage>()
-  #documentCount = 0
+  #counts = new Counts()
   #index: Index | undefined
   #encoder: Encoder | undefined
   #wordCounts: Map<string, number> | undefined
@@ -171,7 +165,50 @@ export class Tokenizer {
 
   /** How many texts were counted. */
   get documentCount(): number {
-    return this.#documentCount
+    return this.#counts.documents
+  }
+
+  /** Number of ids, 0 among them: `numWords`, or fewer if there are fewer words. */
+  get size(): number {
+    return Math.min(this.numWords || Number.POSITIVE_INFINITY, this.wordIndex.size + 1)
+  }
+
+  /** Whether it has read texts. */
+  get fitted(): boolean {
+    return this.#counts.documents > 0 || this.wordIndex.size > 0
+  }
+
+  /** Keras keeps 0 for padding; `unknown` is the id of `oovToken`. */
+  get special(): SpecialIds {
+    const unknown = this.oovToken === undefined ? undefined : this.wordIndex.get(this.oovToken)
+    return { pad: 0, unknown, begin: undefined, end: undefined }
+  }
+
+  /**
+   * Counts the words of these texts alone, with turns for the event loop, and assigns the ids;
+   * {@link Tokenizer.fitOnTexts} and {@link Tokenizer.addText} add to what was counted.
+   *
+   * @throws TypeError if `texts` cannot be looped over or one of them is not a string.
+   * @throws CellstateError `ERR_DATA` above 10,000,000 different words.
+   */
+  async fit(texts: Iterable<string> | AsyncIterable<string>, options?: FitOptions): Promise<this> {
+    const fresh = new Counts()
+    const signal = await readTexts(texts, options, (text, path) => fresh.add(this.#items(text, path), path))
+    this.#index = this.#encoder = this.#wordCounts = this.#wordDocs = undefined
+    this.#counts = fresh
+    await this.prepare(signal)
+    return this
+  }
+
+  /**
+   * The words of some ids, joined by one space: one sequence of {@link Tokenizer.sequencesToTexts}.
+   *
+   * @throws TypeError if `ids` is not an array of numbers.
+   */
+  decode(ids: ArrayLike<number>): string {
+    const words: number[] = []
+    eachId(ids, id => words.push(id))
+    return this.sequencesToTexts([words])[0]!
   }
 
   /**
@@ -294,7 +331,7 @@ export class Tokenizer {
     const { wordIndex, indexDocs } = this.#indexed()
     const rows = [...checkedSequences(sequences)]
     if (!this.numWords && wordIndex.size === 0) throw unread('the number of columns is not known')
-    if (mode === 'tfidf' && this.#documentCount === 0) throw unread('tfidf needs the counts of texts')
+    if (mode === 'tfidf' && this.#counts.documents === 0) throw unread('tfidf needs the counts of texts')
     const columns = this.numWords || wordIndex.size + 1
     const values = allocate(Float64Array, rows.length, columns)
     for (const [row, sequence] of rows.entries()) {
@@ -316,7 +353,7 @@ export class Tokenizer {
         else if (mode === 'freq') counts[id] = count / sequence.length
         else {
           counts[id] =
-            (1 + Math.log(count)) * Math.log(1 + this.#documentCount / (1 + (indexDocs.get(id) ?? 0)))
+            (1 + Math.log(count)) * Math.log(1 + this.#counts.documents / (1 + (indexDocs.get(id) ?? 0)))
         }
       }
     }
@@ -354,7 +391,7 @@ export class Tokenizer {
 
   *#prepare(): Pieces<void> {
     this.#index ??= yield* this.#makeIndex()
-    this.#encoder ??= yield* this.#makeEncoder()
+    if (this.fitted) this.#encoder ??= yield* this.#makeEncoder()
   }
 
   *#toText(): Pieces<string> {
@@ -372,7 +409,7 @@ export class Tokenizer {
     this.#wordCounts ??= yield* this.#usageMap('count')
     this.#wordDocs ??= yield* this.#usageMap('documents')
     const { wordIndex, indexWord, indexDocs } = this.#index
-    const words = Math.max(wordIndex.size, indexWord.size, this.#usage.size)
+    const words = Math.max(wordIndex.size, indexWord.size, this.#counts.usage.size)
     if (words > MOST_SAVED_WORDS) {
       throw new CellstateError(
         'ERR_DATA',
@@ -394,7 +431,7 @@ export class Tokenizer {
         split: this.split,
         char_level: this.charLevel,
         oov_token: this.oovToken ?? null,
-        document_count: this.#documentCount,
+        document_count: this.#counts.documents,
         word_counts: yield* pythonJson(this.#wordCounts),
         word_docs: yield* pythonJson(this.#wordDocs),
         index_docs: yield* pythonJson(indexDocs),
@@ -419,25 +456,21 @@ export class Tokenizer {
     if (typeof json !== 'string' && (typeof json !== 'object' || json === null)) {
       throw argumentTypeError('json', 'a JSON text or an object', json)
     }
-    return atOnce(Tokenizer.#fromJSON(json))
+    return atOnce(Tokenizer.restore(json))
   }
 
   /**
-   * {@link Tokenizer.fromJSON} with turns for the event loop.
+   * {@link Tokenizer.fromJSON} in pieces.
    *
    * @internal
    */
-  static async read(json: string): Promise<Tokenizer> {
-    return await inTurns(Tokenizer.#fromJSON(json))
-  }
-
-  static *#fromJSON(json: string | object): Pieces<Tokenizer> {
+  static *restore(json: string | object): Pieces<Tokenizer> {
     const config = yield* parseTokenizerJson(json)
     const tokenizer = new Tokenizer(config.options)
-    tokenizer.#documentCount = config.documentCount
+    tokenizer.#counts.documents = config.documentCount
     const { wordCounts, wordDocs, wordIndex, indexWord, indexDocs } = config
     yield* pieces(wordCounts, ([word, count]) => {
-      tokenizer.#usage.set(word, { count, documents: wordDocs.get(word) ?? 0, lastDocument: -1 })
+      tokenizer.#counts.usage.set(word, { count, documents: wordDocs.get(word) ?? 0, lastDocument: -1 })
     })
     tokenizer.#index = { wordIndex, indexWord, indexDocs }
     return tokenizer
@@ -445,33 +478,8 @@ export class Tokenizer {
 
   #add(text: TokenizerInput, path: string): void {
     const words = this.#items(text, path)
-    const document = this.#documentCount++
     this.#index = this.#encoder = this.#wordCounts = this.#wordDocs = undefined
-    const usage = this.#usage
-    for (const word of words) {
-      const known = usage.get(word)
-      if (known === undefined) {
-        if (usage.size === MOST_WORDS) {
-          throw new CellstateError('ERR_DATA', `${path}: more than ${MOST_WORDS} different words`, {
-            where: path,
-            got: `${MOST_WORDS + 1} words`,
-            needs: `at most ${MOST_WORDS} words`,
-            fix: [
-              'clean the texts first: cleanText(text)',
-              'or count characters: new Tokenizer({ charLevel: true })',
-            ],
-          })
-        }
-        const own = word.length < SHORTEST_VIEW ? word : word.split('').join('')
-        usage.set(own, { count: 1, documents: 1, lastDocument: document })
-      } else {
-        known.count++
-        if (known.lastDocument !== document) {
-          known.lastDocument = document
-          known.documents++
-        }
-      }
-    }
+    this.#counts.add(words, path)
   }
 
   #encode(text: TokenizerInput, path: string): number[] {
@@ -506,24 +514,14 @@ export class Tokenizer {
     const wordIndex = new Map<string, number>()
     const indexWord = new Map<number, string>()
     const indexDocs = new Map<number, number>()
-    if (this.#documentCount === 0) return { wordIndex, indexWord, indexDocs }
-    const byCount = new Map<number, string[]>()
-    yield* pieces(this.#usage, ([word, { count }]) => {
-      const words = byCount.get(count)
-      if (words === undefined) byCount.set(count, [word])
-      else words.push(word)
-    })
+    if (this.#counts.documents === 0) return { wordIndex, indexWord, indexDocs }
     let id = 0
     if (this.oovToken !== undefined) wordIndex.set(this.oovToken, ++id)
-    for (const count of [...byCount.keys()].sort((a, b) => b - a)) {
-      yield* pieces(byCount.get(count)!, word => {
-        wordIndex.set(word, ++id)
-      })
-    }
+    yield* this.#counts.ordered(word => wordIndex.set(word, ++id))
     yield* pieces(wordIndex, ([word, index]) => {
       indexWord.set(index, word)
     })
-    yield* pieces(this.#usage, ([word, { documents }]) => {
+    yield* pieces(this.#counts.usage, ([word, { documents }]) => {
       indexDocs.set(wordIndex.get(word)!, documents)
     })
     return { wordIndex, indexWord, indexDocs }
@@ -532,7 +530,7 @@ export class Tokenizer {
   *#makeEncoder(): Pieces<Encoder> {
     this.#index ??= yield* this.#makeIndex()
     const { wordIndex } = this.#index
-    if (this.#documentCount === 0 && wordIndex.size === 0) throw unread('no word has an id')
+    if (this.#counts.documents === 0 && wordIndex.size === 0) throw unread('no word has an id')
     const ids = new Map<string, number>()
     yield* pieces(wordIndex, ([word, id]) => {
       if (!this.numWords || id < this.numWords) ids.set(word, id)
@@ -542,7 +540,7 @@ export class Tokenizer {
 
   *#usageMap(key: 'count' | 'documents'): Pieces<Map<string, number>> {
     const map = new Map<string, number>()
-    yield* pieces(this.#usage, ([word, usage]) => {
+    yield* pieces(this.#counts.usage, ([word, usage]) => {
       if (usage[key] > 0) map.set(word, usage[key])
     })
     return map
