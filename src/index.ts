@@ -152,13 +152,42 @@ export {
   type TextEvaluateOptions,
   type TextLevel,
   type TextRecipe,
+  type TextTokenizerName,
   type TextTraining,
   type TrainingCard,
 } from './tasks/text-classifier.js'
+export {
+  BpeTokenizer,
+  type BpeTokenizerOptions,
+  type SavedBpe,
+  type TokenRoles,
+} from './text/bpe-tokenizer.js'
+export { ByteTokenizer, type ByteTokenizerOptions, type SavedBytes } from './text/byte-tokenizer.js'
+export {
+  CharacterTokenizer,
+  type CharacterTokenizerOptions,
+  type CharacterUnit,
+} from './text/character-tokenizer.js'
 export { type CleanTextOptions, cleanText } from './text/clean.js'
+export type { HuggingFaceJson } from './text/hugging-face.js'
 export { type PaddedSequences, type PadSequencesOptions, padSequences } from './text/pad.js'
+export type { BpeSplit } from './text/pieces.js'
+export { type AnyTokenizer, tokenizerFromJson } from './text/read-tokenizer.js'
+export { SegmenterTokenizer, type SegmenterTokenizerOptions } from './text/segmenter-tokenizer.js'
+export type {
+  DecodeOptions,
+  EncodeOptions,
+  FitOptions,
+  SpecialIds,
+  SpecialTokens,
+  TextTokenizer,
+  TokenizerKind,
+} from './text/text-tokenizer.js'
 export { type MatrixMode, Tokenizer, type TokenizerInput, type TokenizerOptions } from './text/tokenizer.js'
 export type { TokenizerJson } from './text/tokenizer-json.js'
+export type { SavedVocabulary, VocabularyOptions, VocabularyTokenizer } from './text/vocabulary.js'
+export { WordTokenizer, type WordTokenizerOptions } from './text/word-tokenizer.js'
+export type { Normalization, WordOptions } from './text/words.js'
 export { type EmaOptions, ema, type SwaOptions, swa } from './training/averages.js'
 export {
   type FindLearningRateOptions,

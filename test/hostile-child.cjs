@@ -672,6 +672,57 @@ const savedTokenizer = () => {
   if (chance(0.5)) json.config = bend(json.config)
   return chance(0.4) ? cut(JSON.stringify(json, (_, v) => (typeof v === 'bigint' ? 0 : v))) : json
 }
+const KINDS = ['word', 'character', 'segmenter', 'byte', 'bpe']
+const tokenizerOptions = () => options({ special: () => options(special), ...vocabulary })
+const special = {
+  pad: () => pick([null, text()]),
+  unknown: () => pick([null, '?']),
+  begin: () => '<b>',
+  end: () => pick(WORDS),
+  more: () => some(3, text),
+}
+const vocabulary = {
+  maxSize: () => pick([3, 5, 300, 0]),
+  minCount: () => below(3),
+}
+const wordRules = {
+  normalization: () => pick(['none', 'NFC', 'NFKD', 'nfc']),
+  lower: () => chance(0.5),
+  punctuation: () => chance(0.5),
+}
+const huggingFace = () => ({
+  added_tokens: [
+    { id: 256, content: '<b>', special: true },
+    { id: 257, content: 'ood', special: false, lstrip: true },
+  ],
+  normalizer: pick([null, { type: 'NFC' }]),
+  pre_tokenizer: { type: 'ByteLevel', add_prefix_space: chance(0.5) },
+  post_processor: null,
+  decoder: { type: 'ByteLevel' },
+  model: { vocab: { g: 0, o: 1, d: 2, go: 3, goo: 4, '\u0120': 5 }, merges: ['g o', ['go', 'o']] },
+})
+const savedKind = (kind = pick(KINDS)) => ({
+  kind,
+  version: 1,
+  options: {},
+  special: { begin: '<b>' },
+  ...(kind === 'bpe' ? { imported: chance(0.5), tokenizer: huggingFace() } : {}),
+  ...(kind === 'segmenter' ? { icu: process.versions.icu } : {}),
+  vocabulary: ['good', 'o', 'd', ' '],
+})
+const bent = json => {
+  const name = pick(Object.keys(json))
+  return { ...json, [name]: bend(json[name]) }
+}
+const asText = json =>
+  chance(0.4) ? cut(JSON.stringify(json, (_, v) => (typeof v === 'bigint' ? 0 : v))) : json
+const anySaved = () => asText(chance(0.5) ? savedKind() : bent(savedKind()))
+const anyKind = () => {
+  const kind = pick(KINDS)
+  return api.tokenizerFromJson({ ...savedKind(kind), ...(kind === 'bpe' ? { imported: true } : {}) })
+}
+const encoding = () => options({ boundaries: () => chance(0.5), matchSpecial: () => chance(0.5) })
+const decoding = () => options({ keepSpecial: () => chance(0.5) })
 const cut = json => (typeof json === 'string' && chance(0.4) ? json.slice(0, below(json.length)) : json)
 const FUNCTIONS = ['linear', 'relu', 'elu', 'sigmoid', 'hardSigmoid', 'hardSigmoidLegacy', 'tanh', 'softsign']
 const share = () => pick([0, 0.3, 0.999])
@@ -1282,6 +1333,48 @@ const TARGETS = {
     () => pick(['binary', 'count', 'tfidf', 'freq']),
   ),
   'Tokenizer.toJSON': method(tokenizer, 'toJSON'),
+  'Tokenizer.fit': method(tokenizer, 'fit', texts, stop),
+  'Tokenizer.decode': method(tokenizer, 'decode', () => pick([ids, view])()),
+  'new WordTokenizer': made(api.WordTokenizer, () => ({ ...tokenizerOptions(), ...options(wordRules) })),
+  'new CharacterTokenizer': made(api.CharacterTokenizer, () => ({
+    ...tokenizerOptions(),
+    ...options({
+      normalization: wordRules.normalization,
+      lower: wordRules.lower,
+      unit: () => pick(['grapheme', 'codePoint']),
+    }),
+  })),
+  'new SegmenterTokenizer': made(api.SegmenterTokenizer, () => ({
+    ...tokenizerOptions(),
+    ...options({ ...wordRules, locale: () => pick(['zh', 'ja', text()]) }),
+  })),
+  'new ByteTokenizer': made(api.ByteTokenizer, () => options({ special: () => options(special) })),
+  'new BpeTokenizer': made(api.BpeTokenizer, () => ({
+    ...tokenizerOptions(),
+    ...options({ split: () => pick(['gpt2', 'llama3', 'x']) }),
+  })),
+  tokenizerFromJson: call(api.tokenizerFromJson, () => pick([anySaved, savedTokenizer])()),
+  'BpeTokenizer.fromHuggingFace': call(
+    (...args) => api.BpeTokenizer.fromHuggingFace(...args),
+    () => asText(chance(0.5) ? huggingFace() : bent(huggingFace())),
+    () => options({ pad: () => pick([null, '<b>', text()]) }),
+  ),
+  'BpeTokenizer.toHuggingFace': method(
+    () => (chance(0.8) ? api.BpeTokenizer.fromHuggingFace(huggingFace()) : new api.BpeTokenizer()),
+    'toHuggingFace',
+  ),
+  'any tokenizer.fit': method(anyKind, 'fit', () => some(4, text), stop),
+  'any tokenizer.encode': method(anyKind, 'encode', text, encoding),
+  'any tokenizer.decode': method(anyKind, 'decode', () => pick([ids, view])(), decoding),
+  'any tokenizer.toJSON': method(anyKind, 'toJSON'),
+  'any tokenizer, getters': get(anyKind, [
+    'size',
+    'fitted',
+    'special',
+    'specialTokens',
+    'vocabulary',
+    'merges',
+  ]),
   'Tokenizer getters': get(tokenizer, ['wordIndex', 'indexWord', 'wordCounts', 'wordDocs', 'indexDocs']),
   'Model getters': get(model, [
     'description',
@@ -1416,6 +1509,7 @@ const TARGETS = {
       ...options({
         positive: () => pick(['>3', '=a', 'a', '<=', '>x']),
         recipe: () => pick(['default', 'article']),
+        tokenizer: () => pick([...KINDS, anyKind()]),
         validation: rows,
         testSize: () => pick([0, 0, 0.2, 1, 2]),
         seed: () => 1,

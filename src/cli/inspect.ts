@@ -2,7 +2,8 @@
 import { stat } from 'node:fs/promises'
 import { loadModel, type Model } from '../model/model.js'
 import { TextClassifier, type TrainingCard } from '../tasks/text-classifier.js'
-import type { Tokenizer } from '../text/tokenizer.js'
+import type { AnyTokenizer } from '../text/read-tokenizer.js'
+import type { TokenizerKind } from '../text/text-tokenizer.js'
 import { bytes, count, percent } from '../words.js'
 import { type CommonOptions, given, printable, type Streams } from './options.js'
 import { loadMeasure, type Measure, paint } from './terminal.js'
@@ -20,12 +21,19 @@ export interface Inspection {
   /** `null` if the model is not a text classifier. */
   labels: readonly string[] | null
   tokenizer: {
-    kind: 'word' | 'character'
+    kind: Exclude<TokenizerKind, 'keras'>
+    /** Whether it is that of Keras, on cleaned text. */
+    keras: boolean
+    /** Number of ids. */
+    size: number
+    /** Items without special tokens. */
     words: number
     numWords: number | null
     oovToken: string | null
-    lower: boolean
-    documents: number
+    /** `null` where a kind knows no case. */
+    lower: boolean | null
+    /** How many texts were counted; `null` where that is not kept. */
+    documents: number | null
   } | null
   /** What the model learned from and how; `null` if the file does not tell. */
   card: TrainingCard | null
@@ -35,6 +43,13 @@ export interface Inspection {
 
 const TEXT_DOCUMENTS = ['labels', 'text', 'tokenizer']
 const HEADING = 12
+const ITEMS = {
+  word: 'words',
+  character: 'characters',
+  byte: 'bytes',
+  bpe: 'tokens (byte-level BPE)',
+  segmenter: 'words (Intl.Segmenter)',
+} as const
 
 /** Loads the model and prints what it is. */
 export async function inspectCommand(file: string, options: CommonOptions, streams: Streams): Promise<void> {
@@ -66,21 +81,32 @@ async function inspect(
   }
 }
 
-function tokenizerFacts({
-  charLevel,
-  wordIndex,
-  numWords,
-  oovToken,
-  lower,
-  documentCount,
-}: Tokenizer): Inspection['tokenizer'] {
+function tokenizerFacts(tokenizer: AnyTokenizer): Inspection['tokenizer'] {
+  const { size } = tokenizer
+  if (tokenizer.kind === 'keras') {
+    const { charLevel, wordIndex, numWords, oovToken, lower, documentCount } = tokenizer
+    return {
+      kind: charLevel ? 'character' : 'word',
+      keras: true,
+      size,
+      words: wordIndex.size,
+      numWords: numWords ?? null,
+      oovToken: oovToken ?? null,
+      lower,
+      documents: documentCount,
+    }
+  }
+  const { special, specialTokens, kind } = tokenizer
+  const unknown = [...specialTokens].find(([, id]) => id === special.unknown)?.[0]
   return {
-    kind: charLevel ? 'character' : 'word',
-    words: wordIndex.size,
-    numWords: numWords ?? null,
-    oovToken: oovToken ?? null,
-    lower,
-    documents: documentCount,
+    kind,
+    keras: false,
+    size,
+    words: size - specialTokens.size,
+    numWords: null,
+    oovToken: unknown ?? null,
+    lower: 'lower' in tokenizer ? tokenizer.lower : null,
+    documents: null,
   }
 }
 
@@ -130,13 +156,13 @@ function tokenizerText({
   lower,
   documents,
 }: NonNullable<Inspection['tokenizer']>): string {
+  const unknown =
+    oovToken === null ? 'unknown ones are dropped' : `unknown ones are ${printable(JSON.stringify(oovToken))}`
   return [
-    `${count(words)} ${kind}s of ${count(documents)} texts`,
+    `${count(words)} ${ITEMS[kind]}${documents === null ? '' : ` of ${count(documents)} texts`}`,
     ...(numWords === null || numWords === 0 ? [] : [`ids below ${count(numWords)}`]),
-    oovToken === null
-      ? 'unknown ones are dropped'
-      : `unknown ones are ${printable(JSON.stringify(oovToken))}`,
-    lower ? 'lower case' : 'case kept',
+    ...(kind === 'byte' || kind === 'bpe' ? [] : [unknown]),
+    ...(lower === null ? [] : [lower ? 'lower case' : 'case kept']),
   ].join(', ')
 }
 

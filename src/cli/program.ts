@@ -186,6 +186,11 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
       new Option('--recipe <name>', 'kind of model').choices(['default', 'article']).default('default'),
     )
     .addOption(new Option('--level <level>', 'read by').choices(['word', 'character']).default('word'))
+    .addOption(
+      new Option('--tokenizer <kind>', 'another tokenizer (docs/text.md)')
+        .choices(['word', 'character', 'byte', 'bpe', 'segmenter'])
+        .conflicts('level'),
+    )
   addReading(addColumns(train, true))
     .option('--epochs <n>', 'how often all rows come (default: by recipe)', wholeNumber(1, 1_000_000))
     .option('--batch-size <n>', 'rows of a step (default: 32)', wholeNumber(1, 2 ** 20))

@@ -2,7 +2,13 @@
 import { existsSync } from 'node:fs'
 import { native, nativeCall } from '../native/load.js'
 import { quoted } from '../shell.js'
-import { type Rows, TextClassifier, type TextLevel, type TextRecipe } from '../tasks/text-classifier.js'
+import {
+  type Rows,
+  TextClassifier,
+  type TextLevel,
+  type TextRecipe,
+  type TextTokenizerName,
+} from '../tasks/text-classifier.js'
 import type { Callback } from '../training/train.js'
 import { count } from '../words.js'
 import { type EndingSignal, endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
@@ -27,6 +33,7 @@ export interface TrainCommand extends CommonOptions, ProgressOptions, ReadingOpt
   positive?: string
   recipe: TextRecipe
   level: TextLevel
+  tokenizer?: TextTokenizerName
   epochs?: number
   batchSize?: number
   seed: number
@@ -79,6 +86,7 @@ export async function trainOnFile(
     positive,
     recipe,
     level,
+    tokenizer,
     epochs,
     batchSize,
     seed,
@@ -136,7 +144,7 @@ export async function trainOnFile(
       text,
       label,
       recipe,
-      level,
+      ...(tokenizer === undefined ? { level } : { tokenizer }),
       seed,
       validation,
       signal: stop.reading,

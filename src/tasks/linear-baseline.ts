@@ -1,7 +1,7 @@
 /** Fits logistic regression on TF-IDF to the texts of a classifier: what its network has to beat. */
 import { CellstateError, type ErrorCode } from '../errors.js'
 import { native, nativeCall, nativeCallSync } from '../native/load.js'
-import type { Tokenizer } from '../text/tokenizer.js'
+import type { AnyTokenizer } from '../text/read-tokenizer.js'
 
 /** How well the linear model does. */
 export interface LinearBaselineResult {
@@ -19,22 +19,22 @@ const TOO_LARGE: readonly ErrorCode[] = ['ERR_UNSUPPORTED', 'ERR_OUT_OF_MEMORY']
 /**
  * TF-IDF over all words of the tokenizer, `numWords` or not, and logistic regression: scikit-learn's
  * `TfidfVectorizer` and `LogisticRegression` with their defaults, on the words of the tokenizer. With a tokenizer
- * of characters the terms are characters and pairs of neighbours.
+ * of characters or bytes the terms are these and pairs of neighbours. Special tokens are no terms.
  */
 export class LinearBaseline {
-  readonly #tokenizer: Tokenizer
+  readonly #tokenizer: AnyTokenizer
   readonly #model = new (native().NativeLinear)()
   readonly #parts = { training: new Part(), validation: new Part() }
 
   /** @param tokenizer has read the training texts; none is added to it afterwards. */
-  constructor(tokenizer: Tokenizer) {
+  constructor(tokenizer: AnyTokenizer) {
     this.#tokenizer = tokenizer
   }
 
   /** Adds a cleaned text and the number of its class. */
   add(set: 'training' | 'validation', text: string, target: number): void {
     const part = this.#parts[set]
-    part.add(this.#tokenizer.wordIds(text), target)
+    part.add(termsOf(this.#tokenizer, text), target)
     if (part.words >= WORDS_A_PART) this.#hand(set)
   }
 
@@ -51,10 +51,8 @@ export class LinearBaseline {
     const stop = (): void => this.cancel()
     signal?.addEventListener('abort', stop, { once: true })
     try {
-      const { wordIndex, charLevel } = this.#tokenizer
-      const { correct, rows, seconds } = await nativeCall(() =>
-        this.#model.fit(wordIndex.size + 1, charLevel),
-      )
+      const { terms, pairs } = sizeOf(this.#tokenizer)
+      const { correct, rows, seconds } = await nativeCall(() => this.#model.fit(terms + 1, pairs))
       return { accuracy: correct / rows, seconds }
     } catch (error) {
       signal?.throwIfAborted()
@@ -74,6 +72,19 @@ export class LinearBaseline {
     const { words, lengths, classes } = this.#parts[set].take()
     nativeCallSync(() => this.#model.add(set === 'validation', words, lengths, classes))
   }
+}
+
+/** How many terms there are, and whether pairs of neighbours are terms too. */
+function sizeOf(tokenizer: AnyTokenizer): { terms: number; pairs: boolean } {
+  if (tokenizer.kind === 'keras') return { terms: tokenizer.wordIndex.size, pairs: tokenizer.charLevel }
+  return { terms: tokenizer.size, pairs: tokenizer.kind === 'character' || tokenizer.kind === 'byte' }
+}
+
+/** Numbers of the terms of a text, from 1; 0 stands for none. */
+function termsOf(tokenizer: AnyTokenizer, text: string): number[] {
+  if (tokenizer.kind === 'keras') return tokenizer.wordIds(text)
+  const special = new Set(tokenizer.specialTokens.values())
+  return tokenizer.encode(text).map(id => (special.has(id) ? 0 : id + 1))
 }
 
 /** Texts on their way to the native side. */

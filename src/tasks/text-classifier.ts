@@ -29,8 +29,15 @@ import type { Evaluation } from '../model/objective.js'
 import type { Optimizer } from '../model/optimizer.js'
 import type { ComputeOptions } from '../native/load.js'
 import { Pace } from '../pace.js'
+import { BpeTokenizer } from '../text/bpe-tokenizer.js'
+import { ByteTokenizer } from '../text/byte-tokenizer.js'
+import { CharacterTokenizer } from '../text/character-tokenizer.js'
 import { cleanText } from '../text/clean.js'
+import { type AnyTokenizer, isTokenizer, readTokenizer } from '../text/read-tokenizer.js'
+import { SegmenterTokenizer } from '../text/segmenter-tokenizer.js'
+import { TOKENIZER_KINDS, type TokenizerKind } from '../text/text-tokenizer.js'
 import { Tokenizer } from '../text/tokenizer.js'
+import { WordTokenizer } from '../text/word-tokenizer.js'
 import type { History } from '../training/history.js'
 import { adam, adamW } from '../training/optimizers.js'
 import { oneCycle } from '../training/schedules.js'
@@ -45,6 +52,9 @@ export type TextRecipe = 'default' | 'article'
 
 /** What a model reads: words or single characters. */
 export type TextLevel = 'word' | 'character'
+
+/** Kinds of tokenizers that {@link TextClassifierOptions.tokenizer} makes. */
+export type TextTokenizerName = Exclude<TokenizerKind, 'keras'>
 
 /** Where text and label of a row are. */
 export interface TextColumns<Row, Label extends string = string> {
@@ -75,6 +85,13 @@ export interface TextClassifierOptions<Row, Label extends string = string>
    * Japanese kana is a word of its own) or single characters (`'character'`), spaces included.
    */
   level?: TextLevel | undefined
+  /**
+   * Another tokenizer than that of the recipe: the name of a kind, see docs/text.md, or a tokenizer of your own; one
+   * that has no vocabulary yet is fitted on the training rows. It gets the texts as they are, not cleaned; `'word'`,
+   * `'segmenter'` and `'character'` have at most as many ids as the recipe has words, `'bpe'` 8,000. Not together with
+   * `level`. Default: the {@link Tokenizer} of Keras by `level`, on cleaned text.
+   */
+  tokenizer?: TextTokenizerName | AnyTokenizer | undefined
   /** Rows that validate. Default: a part of the rows, see `testSize`. */
   validation?: Rows<Row> | undefined
   /**
@@ -156,8 +173,8 @@ export interface TrainingCard {
   task: 'classify'
   /** How the model was made. */
   recipe: TextRecipe
-  /** What the model reads. */
-  level: TextLevel
+  /** What the model reads: words or characters, or the kind of its tokenizer if the training was given one. */
+  level: TextLevel | TokenizerKind
   /** How many rows were trained on and validated with. */
   examples: { train: number; validation: number }
   /** Epochs that were finished. */
@@ -199,8 +216,8 @@ interface Labelled {
   where: string
 }
 
-/** How texts are cleaned; `'words'` is the Unicode style with ideographs split. */
-const CLEANINGS = ['words', 'unicode', 'article'] as const
+/** How texts are cleaned; `'words'` is the Unicode style with ideographs split, `'none'` leaves it to the tokenizer. */
+const CLEANINGS = ['words', 'unicode', 'article', 'none'] as const
 /** @internal */
 export type Cleaning = (typeof CLEANINGS)[number]
 
@@ -235,6 +252,7 @@ const OPTIONS = [
   'positive',
   'recipe',
   'level',
+  'tokenizer',
   'validation',
   'testSize',
   'seed',
@@ -299,7 +317,7 @@ export class TextClassifier<Label extends string = string> {
   /** The network; its class numbers are positions in {@link TextClassifier.labels}. */
   readonly model: Model
   /** Ids of the words. */
-  readonly tokenizer: Tokenizer
+  readonly tokenizer: AnyTokenizer
   /** The classes, in the order of the outputs. */
   readonly labels: readonly Label[]
   /** Numbers of the training; `undefined` after loading. */
@@ -311,7 +329,7 @@ export class TextClassifier<Label extends string = string> {
 
   private constructor(
     model: Model,
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     labels: readonly Label[],
     document: TextDocument,
     columns: Partial<Columns>,
@@ -352,6 +370,7 @@ export class TextClassifier<Label extends string = string> {
     const name = checkChoice('options.recipe', options.recipe ?? 'default', ['default', 'article'])
     const recipe = RECIPES[name]
     const level = checkChoice('options.level', options.level ?? 'word', ['word', 'character'])
+    const given = checkTokenizer(options.tokenizer, options.level, recipe)
     const seed = checkSeed('options.seed', options.seed ?? DEFAULT_SEED)
     const splitSeed = checkSeed('options.splitSeed', options.splitSeed ?? seed)
     const epochs = checkInteger('options.epochs', options.epochs ?? recipe.epochs, 1, 1_000_000)
@@ -374,23 +393,23 @@ export class TextClassifier<Label extends string = string> {
         : await collect(options.validation, columns, signal, 'validation')
     const labels = classesOf(examples, columns, nameOf(rows))
 
-    const cleaning = level === 'character' && recipe.clean === 'words' ? 'unicode' : recipe.clean
-    const tokenizer = new Tokenizer({
-      numWords: recipe.numWords,
-      oovToken: recipe.oovToken,
-      charLevel: level === 'character',
+    const byLevel = level === 'character' && recipe.clean === 'words' ? 'unicode' : recipe.clean
+    const cleaning = given === undefined ? byLevel : 'none'
+    const tokenizer =
+      given ??
+      new Tokenizer({
+        numWords: recipe.numWords,
+        oovToken: recipe.oovToken,
+        charLevel: level === 'character',
+      })
+    if (!tokenizer.fitted) await tokenizer.fit(cleanedTexts(training, cleaning), { signal })
+    const full = recipe.fullVocabulary && given === undefined
+    const model = sequential(recipe.layers(full ? recipe.numWords : tokenizer.size, labels.length), {
+      seed,
+      threads: options.threads,
+      simd: options.simd,
+      precision: options.precision,
     })
-    const pace = new Pace(signal)
-    for (const example of training) {
-      tokenizer.addText(clean(example.text, cleaning))
-      await pace.turn()
-    }
-    await tokenizer.prepare(signal)
-    const vocabulary = Math.min(recipe.numWords, tokenizer.wordIndex.size + 1)
-    const model = sequential(
-      recipe.layers(recipe.fullVocabulary ? recipe.numWords : vocabulary, labels.length),
-      { seed, threads: options.threads, simd: options.simd, precision: options.precision },
-    )
     const linear = validation && withLinear ? new LinearBaseline(tokenizer) : undefined
     try {
       const rowsOf = { training: labels.map(() => 0), validation: labels.map(() => 0) }
@@ -446,7 +465,7 @@ export class TextClassifier<Label extends string = string> {
       }
       const card = cardOf(outcome, {
         recipe: name,
-        level,
+        level: given?.kind ?? level,
         batchSize,
         seed,
         ...(split && { splitSeed, testSize }),
@@ -485,7 +504,7 @@ export class TextClassifier<Label extends string = string> {
     try {
       const document = readDocument(path, model.documents)
       const labels = readLabels<Label>(path, model)
-      const tokenizer = await readTokenizer(path, model)
+      const tokenizer = await tokenizerOf(path, model)
       const card = readCard(path, model.documents)
       return new TextClassifier<Label>(model, tokenizer, labels, document, document.columns, card)
     } catch (error) {
@@ -711,8 +730,38 @@ function classesOf(examples: readonly Labelled[], { label, positive }: Columns, 
   return labels
 }
 
+function* cleanedTexts(examples: readonly Labelled[], cleaning: Cleaning): Generator<string> {
+  for (const { text } of examples) yield clean(text, cleaning)
+}
+
+/** The tokenizer that `options.tokenizer` asks for. */
+function checkTokenizer(value: unknown, level: unknown, recipe: Recipe): AnyTokenizer | undefined {
+  if (value === undefined) return undefined
+  const kinds = TOKENIZER_KINDS.filter(kind => kind !== 'keras')
+  const needs = `${kinds.map(kind => `'${kind}'`).join(', ')} or a tokenizer of this package`
+  if (level !== undefined) {
+    throw argumentRangeError('options.level', 'left out where options.tokenizer is given', level)
+  }
+  if (isTokenizer(value)) return value
+  if (typeof value !== 'string') throw argumentTypeError('options.tokenizer', needs, value)
+  const maxSize = recipe.numWords
+  switch (checkChoice('options.tokenizer', value, kinds)) {
+    case 'word':
+      return new WordTokenizer({ maxSize })
+    case 'segmenter':
+      return new SegmenterTokenizer({ maxSize })
+    case 'character':
+      return new CharacterTokenizer({ maxSize })
+    case 'byte':
+      return new ByteTokenizer()
+    case 'bpe':
+      return new BpeTokenizer()
+  }
+}
+
 /** @internal The text as the tokenizer gets it. */
 export function clean(text: string, cleaning: Cleaning): string {
+  if (cleaning === 'none') return text
   return cleanText(text, cleaning === 'words' ? { splitIdeographs: true } : { style: cleaning })
 }
 
@@ -726,7 +775,7 @@ function ruleFor(values: readonly string[]): string {
 
 async function encodeAll(
   examples: readonly Labelled[],
-  tokenizer: Tokenizer,
+  tokenizer: AnyTokenizer,
   cleaning: Cleaning,
   labels: readonly string[],
   signal: AbortSignal | undefined,
@@ -912,17 +961,17 @@ function readLabels<Label extends string>(path: string, model: Model): Label[] {
   return labels as Label[]
 }
 
-async function readTokenizer(path: string, model: Model): Promise<Tokenizer> {
+async function tokenizerOf(path: string, model: Model): Promise<AnyTokenizer> {
   const text = requireDocument(path, model.documents, 'tokenizer')
   const [first] = model.description
-  let tokenizer: Tokenizer
+  let tokenizer: AnyTokenizer
   try {
-    tokenizer = await Tokenizer.read(text)
+    tokenizer = await readTokenizer(text)
   } catch (cause) {
-    throw notAClassifier(path, 'tokenizer', cause)
+    const isNewer = cause instanceof CellstateError && cause.code === 'ERR_UNSUPPORTED'
+    throw isNewer ? cause.within(path) : notAClassifier(path, 'tokenizer', cause)
   }
-  const ids = Math.min(tokenizer.numWords ?? Number.POSITIVE_INFINITY, tokenizer.wordIndex.size + 1)
-  if (first?.kind !== 'embedding' || ids > first.inputDim) throw notAClassifier(path, 'tokenizer')
+  if (first?.kind !== 'embedding' || tokenizer.size > first.inputDim) throw notAClassifier(path, 'tokenizer')
   return tokenizer
 }
 

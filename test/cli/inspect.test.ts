@@ -47,6 +47,8 @@ describe('cellstate inspect', () => {
       labels: ['negative', 'positive'],
       tokenizer: {
         kind: 'word',
+        keras: true,
+        size: classifier.tokenizer.size,
         words: classifier.tokenizer.wordIndex.size,
         numWords: 20_000,
         oovToken: '<unknown>',

@@ -4,6 +4,8 @@ import { describe, expect, expectTypeOf, it } from 'vitest'
 import { readCsv } from '../../src/data/csv.js'
 import { loadModel } from '../../src/model/model.js'
 import { TextClassifier } from '../../src/tasks/text-classifier.js'
+import { Tokenizer } from '../../src/text/tokenizer.js'
+import { WordTokenizer } from '../../src/text/word-tokenizer.js'
 import { heldShare } from '../held.js'
 import { type Review, reviews, temporaryFolder } from '../reviews.js'
 
@@ -103,6 +105,73 @@ describe('TextClassifier', () => {
     await expect(TextClassifier.train(rows, { ...options, level: 'byte' as never })).rejects.toThrow(
       'options.level',
     )
+  })
+
+  it.each(['word', 'character', 'byte', 'bpe', 'segmenter'] as const)(
+    'reads with another tokenizer: %s, and keeps it in its file',
+    async kind => {
+      const classifier = await TextClassifier.train(reviews(60), {
+        text: 'text',
+        label: 'stars',
+        positive: '>3',
+        tokenizer: kind,
+        epochs: 1,
+      })
+      const { tokenizer, model, card } = classifier
+      expect(tokenizer.kind).toBe(kind)
+      expect(card).toMatchObject({ level: kind })
+      expect(model.description[0]).toMatchObject({ kind: 'embedding', inputDim: tokenizer.size })
+      expect(classifier.training!.baselines!.linear!.accuracy).toBeGreaterThan(0.5)
+      const path = join(folder, `${kind}.safetensors`)
+      await classifier.save(path)
+      const loaded = await TextClassifier.load(path)
+      expect(loaded.tokenizer.toJSON()).toEqual(tokenizer.toJSON())
+      const texts = ['The food was great! 👍', '', '不好']
+      expect(await loaded.predict(texts)).toEqual(await classifier.predict(texts))
+    },
+  )
+
+  it('takes a tokenizer of yours: fitted on the rows, or as it is', async () => {
+    const options = { text: 'text', label: 'stars', epochs: 1 } as const
+    const empty = new WordTokenizer({ punctuation: false, minCount: 2 })
+    const classifier = await TextClassifier.train(reviews(40), { ...options, tokenizer: empty })
+    expect(classifier.tokenizer).toBe(empty)
+    expect(empty.vocabulary).toContain('the')
+    const fitted = await new WordTokenizer().fit(['one two three'])
+    await TextClassifier.train(reviews(40), { ...options, tokenizer: fitted })
+    expect(fitted.vocabulary).toEqual(['one', 'two', 'three'])
+    const keras = new Tokenizer({ numWords: 5 })
+    const words = await TextClassifier.train(reviews(40), { ...options, tokenizer: keras })
+    expect(words.model.description[0]).toMatchObject({ inputDim: 5 })
+    for (const [wrong, text] of [
+      [{ tokenizer: 'wordpiece' }, 'options.tokenizer must be one of'],
+      [{ tokenizer: {} }, 'options.tokenizer must be'],
+      [
+        { tokenizer: 'bpe', level: 'word' },
+        'options.level must be left out where options.tokenizer is given',
+      ],
+    ] as const) {
+      await expect(TextClassifier.train(reviews(9), { ...options, ...wrong } as never)).rejects.toThrow(text)
+    }
+  })
+
+  it('says which tokenizer of a file it does not know', async () => {
+    const classifier = await TextClassifier.train(reviews(20), { text: 'text', label: 'stars', epochs: 1 })
+    const path = join(folder, 'newer.safetensors')
+    const { labels, text } = classifier.model.documents
+    await classifier.save(path)
+    const loaded = await loadModel(path)
+    await loaded.save(path, {
+      labels: loaded.documents.labels ?? labels!,
+      text: loaded.documents.text ?? text!,
+      tokenizer: JSON.stringify({ kind: 'wordpiece', version: 1 }),
+    })
+    await expect(TextClassifier.load(path)).rejects.toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      message: expect.stringContaining(
+        'newer.safetensors: saved tokenizer: the kind "wordpiece" is not known',
+      ),
+    })
   })
 
   it('has the model of the article', async () => {
