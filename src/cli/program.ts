@@ -189,7 +189,9 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
     .addOption(
       new Option('--tokenizer <kind>', 'another tokenizer (docs/text.md)')
         .choices(['word', 'character', 'byte', 'bpe', 'segmenter'])
-        .conflicts('level'),
+        .conflicts('level')
+        // The help has no line to spare: docs/text.md tells of it.
+        .hideHelp(),
     )
   addReading(addColumns(train, true))
     .option('--epochs <n>', 'how often all rows come (default: by recipe)', wholeNumber(1, 1_000_000))
