@@ -14,8 +14,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   demo: ['demo', 'demo --out first.safetensors --json', 'demo --csv reviews.csv'],
   train: [
     'train reviews.csv --label stars --positive ">3"',
-    'train reviews.csv --label stars --epochs 3 --seed 1 --json',
-    'train reviews.csv --label stars --recipe article',
+    'train reviews.csv --label stars --recipe article --seed 1 --json',
   ],
   evaluate: ['evaluate model.safetensors reviews.csv', 'evaluate model.safetensors reviews.csv --json'],
   predict: [

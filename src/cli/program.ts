@@ -182,16 +182,12 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
     .description('trains a classifier of texts on the rows of a file')
     .argument('<file>', '.csv, .tsv, .jsonl, .json, .parquet (.gz); or a folder by label')
     .addOption(new Option('--task <task>', 'what to learn').choices(['classify']).default('classify'))
-    .addOption(
-      new Option('--recipe <name>', 'kind of model').choices(['default', 'article']).default('default'),
-    )
+    .addOption(new Option('--recipe <name>', 'model').choices(['default', 'article']).default('default'))
     .addOption(new Option('--level <level>', 'read by').choices(['word', 'character']).default('word'))
     .addOption(
       new Option('--tokenizer <kind>', 'another tokenizer (docs/text.md)')
         .choices(['word', 'character', 'byte', 'bpe', 'segmenter'])
-        .conflicts('level')
-        // The help has no line to spare: docs/text.md tells of it.
-        .hideHelp(),
+        .conflicts('level'),
     )
   addReading(addColumns(train, true))
     .option('--epochs <n>', 'how often all rows come (default: by recipe)', wholeNumber(1, 1_000_000))
