@@ -11,6 +11,7 @@ import type { NativeStepReport } from '../native/binding.js'
 import type { EpochReport, History, StepReport } from './history.js'
 import { EpochTotals } from './metrics.js'
 import { adam } from './optimizers.js'
+import { Reports } from './reports.js'
 import { ratesOf } from './schedules.js'
 import { type EpochSteps, placed, type Step, type StepOptions, StepSource } from './steps.js'
 
@@ -55,7 +56,7 @@ export interface TrainOptions {
   loss: Loss
   /**
    * How much every class counts, in training only: the weight of an example, or of a step, times that of its class. For
-   * losses whose targets are classes. Default: all count 1.
+   * losses whose targets are classes. Over a `StreamedDataset` by number only. Default: all count 1.
    */
   classWeight?: ClassWeight | undefined
   /** How. Default `adam()`. Its moments and averages start anew with every run. */
@@ -102,7 +103,7 @@ export interface TrainOptions {
   /**
    * States go on from batch to batch: row i of a batch goes on where row i of the batch before stopped. Examples come in
    * their order; example i of n rows is followed by example i + n. States begin anew with every epoch. Keras'
-   * `stateful` with `shuffle=False`. Default `false`.
+   * `stateful` with `shuffle=False`. Not over a `StreamedDataset`. Default `false`.
    */
   stateful?: boolean | undefined
   /** Seed of the order of the examples. Default: the seed of the model. */
@@ -489,55 +490,6 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       if (stopping.aborted && error === stopping.reason) return {}
       return placed(`validation after epoch ${epoch}`)(error)
     }
-  }
-}
-
-/** Hands reports from the run to a loop; the run waits while one lies here that was not taken. */
-class Reports {
-  finished = false
-  #report: StepReport | undefined
-  #closed = false
-  #wake: (() => void)[] = []
-  readonly #signal: AbortSignal | undefined
-
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal
-    signal?.addEventListener('abort', this.#wakeAll, { once: true })
-  }
-
-  /** Resolves when the next step may begin. */
-  async room(): Promise<void> {
-    while (this.#report !== undefined && !this.#closed && !this.#signal?.aborted) await this.#change()
-  }
-
-  put(report: StepReport): void {
-    if (this.#closed) return
-    this.#report = report
-    this.#wakeAll()
-  }
-
-  /** The next report, or `undefined` at the end. */
-  async take(): Promise<StepReport | undefined> {
-    while (this.#report === undefined && !this.#closed) await this.#change()
-    const report = this.#report
-    this.#report = undefined
-    this.#wakeAll()
-    return report
-  }
-
-  /** No more reports come, or nobody takes them; what lies here can still be taken. */
-  close(): void {
-    this.#closed = true
-    this.#signal?.removeEventListener('abort', this.#wakeAll)
-    this.#wakeAll()
-  }
-
-  #change(): Promise<void> {
-    return new Promise(resolve => this.#wake.push(resolve))
-  }
-
-  readonly #wakeAll = (): void => {
-    for (const wake of this.#wake.splice(0)) wake()
   }
 }
 
