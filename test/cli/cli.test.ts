@@ -113,11 +113,11 @@ describe('the command line', () => {
   })
 
   it('ends with 1 at a failure, told in at most twelve lines', async () => {
-    const text = join(folder, 'reviews.txt')
-    writeFileSync(text, 'great')
+    const sheet = join(folder, 'reviews.xls')
+    writeFileSync(sheet, 'great')
     for (const args of [
       ['train', join(folder, 'missing.csv'), ...columns],
-      ['train', text, ...columns],
+      ['train', sheet, ...columns],
       ['train', csv, ...columns, '--positive', '>9'],
       ['evaluate', csv, csv],
       ['inspect', csv],

@@ -59,7 +59,7 @@ beforeAll(async () => {
   write('gap.csv', `text,stars\n${rows(40)}fine,\n`)
   write('latin.csv', Buffer.from(`text,stars\n${rows(3000)}café,5\n`, 'latin1'))
   write('quote.csv', `text,stars\n${rows(4)}"open,5\n`)
-  write('reviews.txt', 'text')
+  write('reviews.xls', 'text')
   mkdirSync(join(folder, 'models.safetensors'))
   write('locked.safetensors', 'old')
   chmodSync(join(folder, 'locked.safetensors'), 0o444)
@@ -103,10 +103,10 @@ const FAILURES: [string, string[], string, RegExp, RegExp?][] = [
   ['a folder as file', ['train', 'models.csv', ...columns], 'ERR_FILE', /no such file/],
   [
     'a kind of file',
-    ['train', 'reviews.txt', ...columns],
+    ['train', 'reviews.xls', ...columns],
     'ERR_UNSUPPORTED',
-    /reviews\.txt/,
-    /mv reviews\.txt reviews\.csv/,
+    /reviews\.xls/,
+    /mv reviews\.xls reviews\.csv/,
   ],
   [
     'a missing column',

@@ -118,7 +118,10 @@ describe('the time of the help', () => {
 })
 
 describe('the examples of the help', () => {
-  const rows = asCsv(reviews(60))
+  // No text comes twice: doctor would call that a fault.
+  const rows = asCsv(
+    reviews(60).map((row, i) => ({ ...row, text: 'table '.repeat(Math.floor(i / 8)) + row.text })),
+  )
   beforeAll(() => {
     writeFileSync(join(folder, 'reviews.csv'), rows)
   })
