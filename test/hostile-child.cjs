@@ -1198,7 +1198,7 @@ const TARGETS = {
   findLearningRate: call(
     api.findLearningRate,
     () => (chance(0.6) ? fixture().model : model()),
-    () => (chance(0.6) ? set() : samples()),
+    () => pick([set, samples, () => new api.StreamedDataset(samples)])(),
     () => ({
       loss: loss(),
       ...options({
