@@ -100,6 +100,8 @@ export interface NativeLayer {
 export interface NativeLoaded {
   model: NativeModel
   documents: Record<string, string>
+  /** What a training keeps, in a checkpoint. */
+  state: Array<NativeStateTensor>
   createdBy: string
   formatVersion: number
 }
@@ -145,7 +147,7 @@ export declare class NativeModel {
   getOptimizerState(): Promise<NativeOptimizerState>
   setOptimizerState(state: NativeOptimizerState): Promise<void>
   resetOptimizer(): Promise<void>
-  save(path: string, documents: Record<string, string>, createdBy: string): Promise<void>
+  save(path: string, documents: Record<string, string>, createdBy: string, state: Array<NativeStateTensor>): Promise<void>
   dispose(): void
 }
 

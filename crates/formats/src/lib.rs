@@ -21,6 +21,7 @@
 //!     config: r#"{"layers":[]}"#.to_owned(),
 //!     parameters: vec![Parameter { name: "bias".to_owned(), shape: vec![2], values: vec![0.5, -1.0] }],
 //!     documents: BTreeMap::from([("labels".to_owned(), r#"["neg","pos"]"#.to_owned())]),
+//!     state: Vec::new(),
 //! };
 //! let bytes = model.to_bytes()?;
 //! let read = ModelFile::from_bytes(&bytes, &Limits::default(), ReadOptions::default())?;

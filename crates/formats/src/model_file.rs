@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a parameter | an F32 tensor of the same name and shape |
 //! | a document: tokenizer, labels, scaling, training card | a U8 tensor `document.<name>` of rank 1: its JSON text |
+//! | what a training keeps to go on: moments, best parameters | an F32 tensor `state:<name>`, in checkpoints only |
 //! | the architecture | `__metadata__.config`: JSON text |
 //! | – | `__metadata__.format` = `cellstate`, `.format_version`, `.created_by`, `.checksum` |
 //!
@@ -24,6 +25,8 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// What the tensor of a document is called before its name.
 const DOCUMENT_PREFIX: &str = "document.";
+/// What a tensor that training keeps is called before its name.
+const STATE_PREFIX: &str = "state:";
 /// Characters of a package version that are plausible.
 const VERSION_CHARACTERS: usize = 64;
 const FORMAT: &str = "format";
@@ -34,7 +37,7 @@ const CONFIG: &str = "config";
 /// A trained array.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
-    /// Stable name, unique in the model; it does not start with `document.`.
+    /// Stable name, unique in the model; it does not start with `document.` or `state:`.
     pub name: String,
     /// Length of each dimension, none of them 0.
     pub shape: Vec<usize>,
@@ -55,6 +58,8 @@ pub struct ModelFile {
     pub parameters: Vec<Parameter>,
     /// JSON texts by name.
     pub documents: BTreeMap<String, String>,
+    /// What a training keeps beside the parameters, in any order to write, sorted as these when read. Any values.
+    pub state: Vec<Parameter>,
 }
 
 /// What [`ModelFile::from_bytes`] lets through.
@@ -93,11 +98,18 @@ impl ModelFile {
             let elements = Elements::Bytes(text.as_bytes());
             sources.push(Source { name, dtype: Dtype::U8, shape: length, elements });
         }
+        let state_names: Vec<String> =
+            self.state.iter().map(|tensor| format!("{STATE_PREFIX}{}", tensor.name)).collect();
+        for (name, Parameter { shape, values, .. }) in state_names.iter().zip(&self.state) {
+            sources.push(Source { name, dtype: Dtype::F32, shape, elements: Elements::Values(values) });
+        }
         for parameter in &self.parameters {
-            if parameter.name.starts_with(DOCUMENT_PREFIX) {
+            let reserved =
+                [DOCUMENT_PREFIX, STATE_PREFIX].into_iter().find(|prefix| parameter.name.starts_with(prefix));
+            if let Some(prefix) = reserved {
                 return Err(Error::Tensor {
                     tensor: parameter.name.clone(),
-                    problem: format!("is a parameter, expected a name that does not start with {DOCUMENT_PREFIX}"),
+                    problem: format!("is a parameter, expected a name that does not start with {prefix}"),
                 });
             }
             check_finite(parameter)?;
@@ -144,12 +156,22 @@ impl ModelFile {
         }
         json::check(CONFIG, &config, limits.json_depth)?;
 
-        let mut model =
-            ModelFile { format_version, created_by, config, parameters: Vec::new(), documents: BTreeMap::new() };
+        let mut model = ModelFile {
+            format_version,
+            created_by,
+            config,
+            parameters: Vec::new(),
+            documents: BTreeMap::new(),
+            state: Vec::new(),
+        };
         for tensor in file.tensors {
             match (tensor.dtype, tensor.name.strip_prefix(DOCUMENT_PREFIX)) {
                 (Dtype::F32, None) => {
                     let values = tensor.values()?;
+                    if let Some(name) = tensor.name.strip_prefix(STATE_PREFIX) {
+                        model.state.push(Parameter { name: name.to_owned(), shape: tensor.shape, values });
+                        continue;
+                    }
                     let parameter = Parameter { name: tensor.name, shape: tensor.shape, values };
                     if !options.allow_non_finite {
                         check_finite(&parameter)?;

@@ -35,6 +35,19 @@ fn a_model_without_parameters_and_documents_is_a_file_too() {
 }
 
 #[test]
+fn what_a_training_keeps_lies_beside_the_parameters_and_may_be_infinite() {
+    let mut kept = parameter("optimizer/second_moment/dense.bias", &[2]);
+    kept.values[1] = f32::INFINITY;
+    let checkpoint = ModelFile { state: vec![kept], ..model(5) };
+    let read = load(&checkpoint.to_bytes().unwrap()).unwrap();
+    assert_eq!(read, checkpoint);
+    assert_eq!(read.parameters_sha256(), model(5).parameters_sha256());
+    let disguised = ModelFile { parameters: vec![parameter("state:optimizer", &[1])], ..model(5) };
+    let error = disguised.to_bytes().unwrap_err().to_string();
+    assert!(error.contains("expected a name that does not start with state:"), "{error}");
+}
+
+#[test]
 fn the_reference_implementation_reads_equal_values() {
     let model = model(7);
     let bytes = model.to_bytes().unwrap();
@@ -262,8 +275,9 @@ fn models() -> impl Strategy<Value = ModelFile> {
     let shape = prop::collection::vec(1usize..6, 0..4);
     let parameters = prop::collection::btree_map("[a-z0-9_./é]{1,20}", (shape, any::<u32>()), 0..8);
     let documents = prop::collection::btree_map("\\PC{1,10}", "\\PC{0,40}", 0..4);
-    ("[0-9]{1,2}\\.[0-9]\\.[0-9](-beta\\.[0-9])?", "\\PC{0,30}", parameters, documents).prop_map(
-        |(created_by, config, parameters, documents)| ModelFile {
+    let state = prop::collection::btree_map("\\PC{1,10}", prop::collection::vec(any::<f32>(), 1..5), 0..4);
+    ("[0-9]{1,2}\\.[0-9]\\.[0-9](-beta\\.[0-9])?", "\\PC{0,30}", parameters, documents, state).prop_map(
+        |(created_by, config, parameters, documents, state)| ModelFile {
             format_version: FORMAT_VERSION,
             created_by,
             config: serde_json::to_string(&config).unwrap(),
@@ -280,6 +294,10 @@ fn models() -> impl Strategy<Value = ModelFile> {
             documents: documents
                 .into_iter()
                 .map(|(name, text)| (name, serde_json::to_string(&[text]).unwrap()))
+                .collect(),
+            state: state
+                .into_iter()
+                .map(|(name, values)| Parameter { name, shape: vec![values.len()], values })
                 .collect(),
         },
     )

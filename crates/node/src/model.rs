@@ -146,6 +146,8 @@ pub struct NativeLayer {
 pub struct NativeLoaded {
     pub model: NativeModel,
     pub documents: BTreeMap<String, String>,
+    /// What a training keeps, in a checkpoint.
+    pub state: Vec<NativeStateTensor>,
     pub created_by: String,
     pub format_version: u32,
 }
@@ -173,32 +175,42 @@ impl From<NativeTargets> for Targets {
     }
 }
 
-impl From<OptimizerState> for NativeOptimizerState {
-    fn from(state: OptimizerState) -> NativeOptimizerState {
-        let tensor = |tensor: StateTensor| NativeStateTensor {
+impl From<StateTensor> for NativeStateTensor {
+    fn from(tensor: StateTensor) -> NativeStateTensor {
+        NativeStateTensor {
             name: tensor.name,
             shape: tensor.shape.iter().map(|&size| size as u32).collect(),
             values: Float32Array::new(tensor.values),
-        };
+        }
+    }
+}
+
+impl From<NativeStateTensor> for StateTensor {
+    fn from(tensor: NativeStateTensor) -> StateTensor {
+        StateTensor {
+            name: tensor.name,
+            shape: tensor.shape.iter().map(|&size| size as usize).collect(),
+            values: tensor.values.to_vec(),
+        }
+    }
+}
+
+impl From<OptimizerState> for NativeOptimizerState {
+    fn from(state: OptimizerState) -> NativeOptimizerState {
         NativeOptimizerState {
             kind: state.kind,
             counters: state.counters.into_iter().map(|(name, count)| (name, count as f64)).collect(),
-            tensors: state.tensors.into_iter().map(tensor).collect(),
+            tensors: state.tensors.into_iter().map(NativeStateTensor::from).collect(),
         }
     }
 }
 
 impl From<NativeOptimizerState> for OptimizerState {
     fn from(state: NativeOptimizerState) -> OptimizerState {
-        let tensor = |tensor: NativeStateTensor| StateTensor {
-            name: tensor.name,
-            shape: tensor.shape.iter().map(|&size| size as usize).collect(),
-            values: tensor.values.to_vec(),
-        };
         OptimizerState {
             kind: state.kind,
             counters: state.counters.into_iter().map(|(name, count)| (name, count as u64)).collect(),
-            tensors: state.tensors.into_iter().map(tensor).collect(),
+            tensors: state.tensors.into_iter().map(StateTensor::from).collect(),
         }
     }
 }
@@ -735,7 +747,7 @@ impl NativeModel {
         )
     }
 
-    /// Writes the model file: atomic and durable.
+    /// Writes the model file: atomic and durable. `state` is what a training keeps; empty for a model alone.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn save<'env>(
         &self,
@@ -743,7 +755,9 @@ impl NativeModel {
         path: String,
         documents: HashMap<String, String>,
         created_by: String,
+        state: Vec<NativeStateTensor>,
     ) -> Result<Object<'env>> {
+        let state: Vec<StateTensor> = state.into_iter().map(StateTensor::from).collect();
         self.enqueue_as(
             Kind::NeedsNoCore,
             env,
@@ -763,6 +777,10 @@ impl NativeModel {
                         })
                         .collect(),
                     documents: documents.into_iter().collect::<BTreeMap<_, _>>(),
+                    state: state
+                        .into_iter()
+                        .map(|StateTensor { name, shape, values }| Parameter { name, shape, values })
+                        .collect(),
                 };
                 let bytes = file.to_bytes().map_err(|error| explain::writing(error, None))?;
                 durable::write_atomic(path.as_ref(), &bytes).map_err(|error| explain::writing(error, Some(bytes.len())))
@@ -813,6 +831,11 @@ pub fn load_model_file<'env>(
             Ok(NativeLoaded {
                 model: NativeModel::wrap(model),
                 documents: file.documents.into_iter().collect(),
+                state: file
+                    .state
+                    .into_iter()
+                    .map(|Parameter { name, shape, values }| StateTensor { name, shape, values }.into())
+                    .collect(),
                 created_by: file.created_by,
                 format_version: file.format_version,
             })

@@ -43,6 +43,7 @@ pub fn model(units: usize) -> ModelFile {
             ("labels".to_owned(), r#"["neg","pos"]"#.to_owned()),
             ("tokenizer".to_owned(), r#"{"words":["ü","\ud83d"]}"#.to_owned()),
         ]),
+        state: Vec::new(),
     }
 }
 
