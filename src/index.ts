@@ -189,6 +189,8 @@ export type { SavedVocabulary, VocabularyOptions, VocabularyTokenizer } from './
 export { WordTokenizer, type WordTokenizerOptions } from './text/word-tokenizer.js'
 export type { Normalization, WordOptions } from './text/words.js'
 export { type EmaOptions, ema, type SwaOptions, swa } from './training/averages.js'
+export { type CheckpointOptions, checkpoint } from './training/checkpoint.js'
+export { type EarlyStoppingOptions, earlyStopping } from './training/early-stopping.js'
 export {
   type FindLearningRateOptions,
   findLearningRate,
@@ -206,6 +208,7 @@ export {
   quantile,
   sparseCategoricalCrossentropy,
 } from './training/losses.js'
+export type { Monitor } from './training/monitors.js'
 export {
   type AdagradOptions,
   type AdamOptions,

@@ -67,6 +67,12 @@ const CALLS: [name: string, call: Call, options: string][] = [
     options => cellstate.reduceOnPlateau(options),
     'monitor factor patience minDelta cooldown minimum',
   ],
+  [
+    'earlyStopping',
+    options => cellstate.earlyStopping(options),
+    'monitor patience minDelta baseline startFromEpoch restoreBestWeights',
+  ],
+  ['checkpoint', options => cellstate.checkpoint({ folder: 'a', ...options }), 'every keep monitor'],
   ['oneCycle', options => oneCycle({ maximum: 1, ...options }), 'maximum warmup initialDivisor finalDivisor'],
   [
     'readCsv',

@@ -617,6 +617,36 @@ const scaling = () => ({
   ],
 })
 const cutting = { maxLength: () => 1 + below(4), truncating: () => pick(['pre', 'post']) }
+const monitor = () => pick(['loss', 'validationLoss', 'accuracy', 'validationAccuracy', 'tokens', '10', ''])
+const stopping = {
+  monitor,
+  patience: () => below(3),
+  minDelta: random,
+  baseline: random,
+  startFromEpoch: () => 1 + below(3),
+  restoreBestWeights: () => chance(0.5),
+}
+const runs = () => pick(['run-a', 'run-b', 'run-c', 'good.csv', 'none/a', 'a\0b'])
+const checkpoints = {
+  folder: runs,
+  every: () => pick(['epoch', 1, 2]),
+  keep: () => 1 + below(3),
+  best: () => pick(['best.safetensors', 'none/b.safetensors', 'folder']),
+  last: () => pick(['last.safetensors', 'folder']),
+  monitor,
+}
+/** A callback of the package, with options that are right more often than not. */
+const callback = () => {
+  try {
+    return pick([
+      () => api.earlyStopping({ monitor: 'loss', patience: below(2), minDelta: random() }),
+      () => api.checkpoint({ folder: runs(), every: 1 + below(2) }),
+      () => api.reduceOnPlateau({ monitor: 'loss', patience: 1 }),
+    ])()
+  } catch {
+    return {}
+  }
+}
 const training = () => ({
   loss: loss(),
   ...options({
@@ -641,7 +671,10 @@ const training = () => ({
           async () => {},
         ]),
       },
+      ...some(2, callback),
     ],
+    resume: () =>
+      chance(0.2) ? pick([runs(), 'best.safetensors', 'run-a/step-0000000001.safetensors']) : undefined,
     seed: () => below(9),
     signal: () => (chance(0.3) ? signal() : undefined),
   }),
@@ -1185,6 +1218,8 @@ const TARGETS = {
     () => below(9),
     () => below(9),
   ),
+  earlyStopping: call(api.earlyStopping, () => options(stopping)),
+  checkpoint: call(api.checkpoint, () => options(checkpoints)),
   reduceOnPlateau: call(api.reduceOnPlateau, () =>
     options({
       monitor: () => pick(['loss', 'validationLoss', 'accuracy']),

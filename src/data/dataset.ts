@@ -1,4 +1,5 @@
 /** Holds examples for training and evaluation, packed: the inputs one after the other in one array. */
+import { createHash } from 'node:crypto'
 import {
   checkChoice,
   checkFromZero,
@@ -55,6 +56,8 @@ export const CUT_OPTIONS = ['maxLength', 'truncating'] as const
 const MOST_ID = 2 ** 31 - 1
 /** A turn for the event loop after this many values read from a source that does not wait. */
 const VALUES_A_TURN = 500_000
+/** Bytes that are hashed at once. */
+const BYTES_A_TURN = 2 ** 22
 
 /**
  * Examples in memory, about four bytes an id.
@@ -166,6 +169,26 @@ export class Dataset implements Iterable<Sample> {
   /** @internal Position of example `index` in what it was read from. */
   positionOf(index: number): number {
     return this.#positions?.[index] ?? index
+  }
+
+  /** @internal SHA-256 of all examples: 64 hexadecimal digits. */
+  async digest(): Promise<string> {
+    const hash = createHash('sha256')
+    const add = async (values: ArrayBufferView): Promise<void> => {
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+      for (let start = 0; start < bytes.length; start += BYTES_A_TURN) {
+        hash.update(bytes.subarray(start, start + BYTES_A_TURN))
+        await new Promise(resolve => setImmediate(resolve))
+      }
+    }
+    await add(Float64Array.of(this.length, this.features))
+    await add(Float64Array.from(this.#ends))
+    await add(this.#store.subarray(0, this.#used))
+    for (const list of [this.#targets, this.#weights ?? []]) {
+      const numbers = list.flatMap(value => (typeof value === 'number' ? [value] : [value.length, ...value]))
+      await add(Float64Array.from(numbers))
+    }
+    return hash.digest('hex')
   }
 
   /** How many examples there are. */

@@ -9,15 +9,18 @@ import { argumentError, argumentRangeError, argumentTypeError, CellstateError, c
 import type {
   NativeBatch,
   NativeFlow,
+  NativeLoaded,
   NativeModel,
   NativeOptimizerState,
   NativeOutput,
   NativeStates,
+  NativeStateTensor,
   NativeStepReport,
   NativeTargets,
 } from '../native/binding.js'
 import {
   type ComputeOptions,
+  type ComputeSettings,
   computeSettings,
   native,
   nativeCall,
@@ -568,8 +571,51 @@ export class Model {
     for (const [name, text] of Object.entries(documents)) {
       if (typeof text !== 'string') throw argumentTypeError(`documents.${name}`, 'a JSON text', text)
     }
+    await this.write(path, documents, [])
+  }
+
+  /** @internal Writes a model file, with what a training keeps where it is a checkpoint. */
+  async write(
+    path: string,
+    documents: Readonly<Record<string, string>>,
+    state: NativeStateTensor[],
+  ): Promise<void> {
     const handle = this.#handle()
-    await nativeCall(() => handle.save(path, { ...documents }, VERSION))
+    await nativeCall(() => handle.save(path, { ...documents }, VERSION, state))
+  }
+
+  /**
+   * @internal Reads a file of a model with the same layers: documents, what a training kept, and how to take the weights
+   * and the state of an optimizer over.
+   *
+   * @throws CellstateError as {@link loadModel}, and `ERR_MODEL_FILE` for other layers.
+   */
+  async readCheckpoint(path: string): Promise<{
+    documents: Readonly<Record<string, string>>
+    tensors: readonly NativeStateTensor[]
+    restore: (optimizer: NativeOptimizerState) => Promise<void>
+  }> {
+    const handle = this.#handle()
+    const { model, documents, state } = await readModelFile(
+      path,
+      { threads: 1, simd: '', precision: 'f32' },
+      false,
+    )
+    try {
+      if (model.config !== handle.config) throw otherLayers(path, model.config, handle.config)
+      const names = model.parameters.map(({ name }) => name)
+      const values = await nativeCall(() => model.getParameters())
+      return {
+        documents,
+        tensors: state,
+        restore: async optimizer => {
+          await nativeCall(() => handle.setParameters(names, values))
+          await nativeCall(() => handle.setOptimizerState(optimizer))
+        },
+      }
+    } finally {
+      model.dispose()
+    }
   }
 
   /** Frees the memory of the model; what is running is finished first. May be called again. */
@@ -828,15 +874,37 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
   checkName('path', path)
   checkOptions('options', options, ['allowNonFinite', 'threads', 'simd', 'precision'])
   const allowNonFinite = checkBoolean('options.allowNonFinite', options.allowNonFinite ?? false)
-  const { threads, simd, precision } = computeSettings(options)
-  const loaded = await nativeCall(() =>
-    native().loadModelFile(path, threads, simd, precision, allowNonFinite),
-  ).catch(async (error: unknown) => {
-    const { code, cause } = error as CellstateError
-    throw code === 'ERR_FILE' && cause !== undefined ? await fileError(path, cause, MODEL_FILES) : error
+  const settings = computeSettings(options)
+  const { model, documents, createdBy, formatVersion } = await readModelFile(path, settings, allowNonFinite)
+  // Where a training stood is no part of a model that is saved again.
+  const { [CHECKPOINT]: _, ...kept } = documents
+  return new Model(model, kept, { createdBy, formatVersion })
+}
+
+async function readModelFile(
+  path: string,
+  { threads, simd, precision }: ComputeSettings,
+  allowNonFinite: boolean,
+): Promise<NativeLoaded> {
+  return await nativeCall(() => native().loadModelFile(path, threads, simd, precision, allowNonFinite)).catch(
+    async (error: unknown) => {
+      const { code, cause } = error as CellstateError
+      throw code === 'ERR_FILE' && cause !== undefined ? await fileError(path, cause, MODEL_FILES) : error
+    },
+  )
+}
+
+/** The error for a checkpoint of a model with other layers than the one that is trained. */
+function otherLayers(path: string, found: string, needed: string): CellstateError {
+  const layers = (config: string): unknown[] => (JSON.parse(config) as { layers: unknown[] }).layers
+  const [theirs, ours] = [layers(found), layers(needed)].map(list => list.map(layer => JSON.stringify(layer)))
+  const at = ours!.findIndex((layer, i) => layer !== theirs![i])
+  return new CellstateError('ERR_MODEL_FILE', `${path} is of a model with other layers`, {
+    where: at < 0 ? path : `layers[${at}]`,
+    got: at < 0 ? `${theirs!.length} layers, or another seed` : (theirs![at] ?? `${theirs!.length} layers`),
+    needs: at < 0 ? `${ours!.length} layers and the same seed` : ours![at],
+    fix: ['make the model with the same layers and the same seed'],
   })
-  const { createdBy, formatVersion } = loaded
-  return new Model(loaded.model, loaded.documents, { createdBy, formatVersion })
 }
 
 /** Values of parameters that a description carries: the vectors of an embedding, which stands first. */
@@ -845,6 +913,9 @@ function pretrainedValues(layers: readonly Layer[]): Record<string, Float32Array
   const vectors = first && pretrainedOf(first)
   return vectors === undefined ? {} : { [`${first?.name ?? 'embedding'}.embeddings`]: vectors }
 }
+
+/** @internal Name of the document that makes a model file a checkpoint. */
+export const CHECKPOINT = 'checkpoint'
 
 /** Whether `value` is a list of metrics; the list. */
 export function checkMetrics(path: string, value: unknown): readonly Metric[] {

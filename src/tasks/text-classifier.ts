@@ -41,7 +41,7 @@ import { WordTokenizer } from '../text/word-tokenizer.js'
 import type { History } from '../training/history.js'
 import { adam, adamW } from '../training/optimizers.js'
 import { oneCycle } from '../training/schedules.js'
-import { type Callback, train } from '../training/train.js'
+import { type Callback, trainFor } from '../training/train.js'
 import { LinearBaseline, type LinearBaselineResult } from './linear-baseline.js'
 
 /** Rows of any kind, as `readCsv` gives them; not the path of a file. */
@@ -116,6 +116,8 @@ export interface TextClassifierOptions<Row, Label extends string = string>
   signal?: AbortSignal | undefined
   /** Objects with hooks, see {@link Callback}. Default: none. */
   callbacks?: readonly Callback[] | undefined
+  /** A checkpoint, or a folder of them, to go on from with the same rows and options, as {@link TrainOptions.resume}. */
+  resume?: string | undefined
 }
 
 /** Options of {@link TextClassifier.evaluate}; what is left out is as in the training. */
@@ -262,10 +264,24 @@ const OPTIONS = [
   'baseline',
   'signal',
   'callbacks',
+  'resume',
   'threads',
   'simd',
   'precision',
 ] as const
+
+/** What a file of a classifier, or a checkpoint of its training, holds besides the network. */
+async function documentsOf(
+  labels: readonly string[],
+  document: TextDocument,
+  tokenizer: AnyTokenizer,
+): Promise<Record<string, string>> {
+  return {
+    labels: JSON.stringify(labels),
+    text: JSON.stringify(document),
+    tokenizer: await tokenizer.toText(),
+  }
+}
 
 /** @internal */
 export const RECIPES: Readonly<Record<TextRecipe, Recipe>> = {
@@ -358,7 +374,7 @@ export class TextClassifier<Label extends string = string> {
    * @throws TypeError or RangeError if an option is wrong; the message names it.
    * @throws CellstateError `ERR_DATA` if there are no rows, a column is missing or a label empty, all rows have the
    *   same label, or validation rows have a label that no training row has; what `rows` throws; what
-   *   {@link train} rejects with.
+   *   `train()` rejects with.
    */
   static train<Row, const Label extends string>(
     rows: Rows<Row>,
@@ -423,21 +439,6 @@ export class TextClassifier<Label extends string = string> {
       const fitting = linear?.fit(signal)
       // It is awaited after the training.
       fitting?.catch(() => {})
-      const history = await train(model, trainingSet, {
-        loss: LOSS,
-        optimizer: recipe.optimizer,
-        batchSize,
-        epochs,
-        validation: validationSet,
-        metrics: ['accuracy'],
-        callbacks: options.callbacks,
-        signal,
-      })
-      const last = history.epochs.at(-1)
-      if (history.stopped) linear?.cancel()
-      // What it cannot give is left out: a finished training is worth more than its comparison.
-      const fitted = await fitting?.catch(() => undefined)
-      signal?.throwIfAborted()
       const document: TextDocument = {
         task: 'classify',
         recipe: name,
@@ -448,6 +449,29 @@ export class TextClassifier<Label extends string = string> {
           ...(columns.positive === undefined ? {} : { positive: columns.positive }),
         },
       }
+      const documents = async (): Promise<Record<string, string>> =>
+        await documentsOf(labels, document, tokenizer)
+      const history = await trainFor(
+        model,
+        trainingSet,
+        {
+          loss: LOSS,
+          optimizer: recipe.optimizer,
+          batchSize,
+          epochs,
+          validation: validationSet,
+          metrics: ['accuracy'],
+          callbacks: options.callbacks,
+          resume: options.resume,
+          signal,
+        },
+        documents,
+      )
+      const last = history.epochs.at(-1)
+      if (history.stopped) linear?.cancel()
+      // What it cannot give is left out: a finished training is worth more than its comparison.
+      const fitted = await fitting?.catch(() => undefined)
+      signal?.throwIfAborted()
       const outcome: TextTraining = {
         examples: { train: trainingSet.length, validation: validationSet?.length ?? 0 },
         ...(last?.validationLoss === undefined
@@ -585,9 +609,7 @@ export class TextClassifier<Label extends string = string> {
    */
   async save(path: string): Promise<void> {
     await this.model.save(path, {
-      labels: JSON.stringify(this.labels),
-      text: JSON.stringify(this.#document),
-      tokenizer: await this.tokenizer.toText(),
+      ...(await documentsOf(this.labels, this.#document, this.tokenizer)),
       ...(this.card && { card: JSON.stringify(this.card) }),
     })
   }

@@ -38,6 +38,8 @@ export interface EpochReport {
   validationAccuracy?: number
   /** Seconds of training, without validation. */
   seconds: number
+  /** Those of them in which no step was computed: it was waited for examples, callbacks or a loop over the run. */
+  idleSeconds: number
   /** Steps of all sequences. */
   tokens: number
   /** Examples whose input was longer than the `maxLength` of their data set, and cut; missing if there were none. */

@@ -48,7 +48,13 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback 
   let waited = 0
   let cooling = 0
   return {
-    onTrainBegin() {
+    name: 'reduceOnPlateau',
+    state: () => ({ best, waited, cooling }),
+    restore(state) {
+      ;({ best, waited, cooling } = state as { best: number; waited: number; cooling: number })
+    },
+    onTrainBegin({ resumed }) {
+      if (resumed !== undefined) return
       best = Number.POSITIVE_INFINITY
       waited = 0
       cooling = 0

@@ -28,6 +28,8 @@ export interface Step {
   readonly examples: StepExamples
   /** Number of its batch, or of the batches that make it, counted from 0. */
   readonly update: number
+  /** Whether it is the last one of them: where batches are read in parts, there are several. */
+  readonly completes: boolean
   /** Parts of its gradient. */
   readonly shards: number
   /** The sequences of the step before that these go on from; `undefined` where states are not carried. */
@@ -95,13 +97,32 @@ export class StepSource {
     return this.#data.length
   }
 
-  /** An epoch, counted from 0. */
-  epoch(epoch: number): EpochSteps {
+  /** {@link describeExamples} of them. */
+  async describe(): Promise<string> {
+    return await describeExamples(this.#data)
+  }
+
+  /** What the last epoch over a stream came to; `undefined` before its end, and of examples in memory. */
+  get counted(): { readonly updates: number; readonly count: number } | undefined {
+    return this.#counted
+  }
+
+  /** Takes {@link StepSource.counted} of a run that goes on. */
+  restore(counted: { readonly updates: number; readonly count: number } | undefined): void {
+    this.#counted = counted
+  }
+
+  /**
+   * An epoch, counted from 0.
+   *
+   * @param done batches, or groups of batches, that are left out at its beginning.
+   */
+  epoch(epoch: number, done = 0): EpochSteps {
     const { batchSize, accumulateSteps, truncatedBpttSteps, stateful } = this.#options
     const data = this.#data
     const options = { ...this.#options, epoch }
     if (StreamedDataset.is(data)) {
-      const steps = this.#steps(data.batches(options), epoch)
+      const steps = this.#steps(data.batches(options), epoch, done)
       if (this.#counted !== undefined) return { ...this.#counted, steps }
       const updates =
         data.length === undefined ? undefined : Math.ceil(data.length / (batchSize * accumulateSteps))
@@ -112,13 +133,14 @@ export class StepSource {
     return {
       updates: batches.length,
       count: batches.reduce((sum, batch) => sum + this.#partsOf(batch), 0),
-      steps: this.#steps(batches, epoch),
+      steps: this.#steps(batches, epoch, done),
     }
   }
 
   async *#steps(
     batches: Iterable<Batch> | AsyncIterable<Batch>,
     epoch: number,
+    done: number,
   ): AsyncGenerator<Step, void, undefined> {
     const { loss, gradientShards, truncatedBpttSteps: length, stateful } = this.#options
     const carries = stateful || length !== undefined
@@ -127,17 +149,23 @@ export class StepSource {
     let count = 0
     for await (const batch of batches) {
       const { dataset, indices } = batch
+      const parts = this.#partsOf(batch)
+      if (update < done) {
+        update++
+        count += parts
+        continue
+      }
       if (dataset !== checked) this.#check(dataset, `epoch ${epoch + 1}, step ${count + 1}`)
       checked = dataset
       const whole = this.#model.stepExamples(dataset, indices, loss, this.#classWeights)
       // The last batch of an epoch may be smaller.
       const shards = Math.min(gradientShards * batch.batches, indices.length)
-      const parts = this.#partsOf(batch)
       for (let part = 0; part < parts; part++, count++) {
         const goesOn = part > 0 || (stateful && update > 0)
         yield {
           examples: length === undefined ? whole : chunkOf(whole, part * length, length),
           update,
+          completes: part === parts - 1,
           shards,
           carried: carries ? indices.map((_, row) => (goesOn ? row : NEW_SEQUENCE)) : undefined,
           ...(part === 0 ? this.#cutIn(batch) : { truncated: 0, oversized: 0 }),
@@ -146,7 +174,7 @@ export class StepSource {
       update++
     }
     if (count === 0) throw noExamples(this.#call)
-    this.#counted = { updates: update, count }
+    if (StreamedDataset.is(this.#data)) this.#counted = { updates: update, count }
   }
 
   #check(dataset: Dataset, place: string): void {
@@ -176,6 +204,12 @@ export class StepSource {
     }
     return { truncated, oversized }
   }
+}
+
+/** What tells examples from others: their number and a hash of all of them; of a stream, nothing. */
+export async function describeExamples(data: Dataset | StreamedDataset): Promise<string> {
+  if (StreamedDataset.is(data)) return 'a StreamedDataset'
+  return `${data.length} examples, SHA-256 ${await data.digest()}`
 }
 
 /** Names where in the run something failed. */

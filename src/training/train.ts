@@ -1,19 +1,37 @@
 /** Trains a model: one native call a step, and between two steps everything that may look on, stop or change it. */
-import { checkBoolean, checkInteger, checkOptions, checkPositive, checkSeed, checkSignal } from '../checks.js'
+import {
+  checkBoolean,
+  checkInteger,
+  checkName,
+  checkOptions,
+  checkPositive,
+  checkSeed,
+  checkSignal,
+} from '../checks.js'
 import { Dataset, type SampleSource } from '../data/dataset.js'
 import { StreamedDataset } from '../data/streamed-dataset.js'
 import { argumentError, argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { checkLoss, checkMetricsOf, type Loss, type LossDescription } from '../model/losses.js'
-import { checkMetrics, Model, noExamples } from '../model/model.js'
+import { CHECKPOINT, checkMetrics, Model, noExamples } from '../model/model.js'
 import { type ClassWeight, checkClassWeight, type Metric } from '../model/objective.js'
 import { checkOptimizer, type Optimizer } from '../model/optimizer.js'
 import type { NativeStepReport } from '../native/binding.js'
+import { Checkpoints } from './checkpoint.js'
 import type { EpochReport, History, StepReport } from './history.js'
+import { packState, unpackState } from './kept-state.js'
 import { EpochTotals } from './metrics.js'
 import { adam } from './optimizers.js'
 import { Reports } from './reports.js'
+import { type Checkpoint, checkSameRun, optimizerTensors, type RunState, readCheckpoint } from './resume.js'
 import { ratesOf } from './schedules.js'
-import { type EpochSteps, placed, type Step, type StepOptions, StepSource } from './steps.js'
+import {
+  describeExamples,
+  type EpochSteps,
+  placed,
+  type Step,
+  type StepOptions,
+  StepSource,
+} from './steps.js'
 
 /** What a callback can see and do. */
 export interface TrainingContext {
@@ -30,17 +48,27 @@ export interface TrainingContext {
   readonly examples: number | undefined
   /** Learning rate of the last step, 0 before the first. */
   readonly learningRate: number
+  /** Where a resumed run goes on: epochs that were finished, steps that were done; `undefined` from the beginning. */
+  readonly resumed: { readonly epochs: number; readonly steps: number } | undefined
   /** Multiplies all learning rates from now on with `factor`, above 0; those of a schedule, too. */
   scaleLearningRate(factor: number): void
   /** Ends the run after the current step, as `break` does. A validation that is going on is given up. */
   stop(): void
+  /** Writes the model as it is now, as its `save()` does; that of a task with all that belongs to it. */
+  save(path: string): Promise<void>
 }
 
 /** Looks on while a model is trained. Hooks may return promises, which are awaited; what they throw ends the run. */
 export interface Callback {
+  /** Name under which checkpoints keep what {@link Callback.state} gives; without one, nothing is kept. */
+  readonly name?: string
+  /** What the callback has to know to go on in a resumed run: JSON, numbers of any kind, Float32Arrays. */
+  state?(): unknown
+  /** Takes what {@link Callback.state} gave, before `onTrainBegin`. */
+  restore?(state: unknown): void
   /** Before the first epoch. */
   onTrainBegin?(context: TrainingContext): void | Promise<void>
-  /** Before an epoch; `epoch` counts from 1. */
+  /** Before an epoch, or before the rest of one in a resumed run; `epoch` counts from 1. */
   onEpochBegin?(epoch: number, context: TrainingContext): void | Promise<void>
   /** After a step. */
   onStepEnd?(report: StepReport, context: TrainingContext): void | Promise<void>
@@ -106,6 +134,13 @@ export interface TrainOptions {
    * `stateful` with `shuffle=False`. Not over a `StreamedDataset`. Default `false`.
    */
   stateful?: boolean | undefined
+  /**
+   * A checkpoint, or a folder of them, of which the newest is taken: the run goes on from there, to the same bits as if it
+   * had never been ended. Model, examples and options must be those of the checkpoint; threads may differ, and epochs
+   * where the learning rate is a number. A folder without checkpoints, or one that is not there: the run begins at the
+   * beginning. See {@link checkpoint}. Default: none.
+   */
+  resume?: string | undefined
   /** Seed of the order of the examples. Default: the seed of the model. */
   seed?: number | undefined
   /** Stops the run after the current step; it then rejects with the signal's reason. */
@@ -123,11 +158,37 @@ interface Settings extends StepOptions {
   readonly epochs: number
   readonly validation: SampleSource | undefined
   readonly metrics: readonly Metric[]
+  /** Checkpoints come last: they keep what the others know. */
   readonly callbacks: readonly Callback[]
+  readonly resume: string | undefined
+  /** JSON texts that belong to the model of a task. */
+  readonly documents: () => Promise<Readonly<Record<string, string>>>
 }
 
+/** Where a run stands. */
+type Place = Pick<
+  RunState,
+  | 'epoch'
+  | 'step'
+  | 'updates'
+  | 'updatesBefore'
+  | 'totals'
+  | 'truncated'
+  | 'oversized'
+  | 'seconds'
+  | 'history'
+>
+
 const MOST_EXAMPLES = 2 ** 20
-const HOOKS = ['onTrainBegin', 'onEpochBegin', 'onStepEnd', 'onEpochEnd', 'onTrainEnd'] as const
+const METHODS = [
+  'onTrainBegin',
+  'onEpochBegin',
+  'onStepEnd',
+  'onEpochEnd',
+  'onTrainEnd',
+  'state',
+  'restore',
+] as const
 const MOST_EPOCHS = 1_000_000
 const MOST_STEPS = 2 ** 31
 
@@ -155,6 +216,20 @@ const MOST_STEPS = 2 ** 31
  * const history = await run
  */
 export function train(model: Model, data: SampleSource, options: TrainOptions): TrainingRun {
+  return trainFor(model, data, options, async () => ({}))
+}
+
+/**
+ * @internal {@link train} for a task.
+ *
+ * @param documents JSON texts that belong to its model: checkpoints have them.
+ */
+export function trainFor(
+  model: Model,
+  data: SampleSource,
+  options: TrainOptions,
+  documents: Settings['documents'],
+): TrainingRun {
   if (!Model.is(model)) throw argumentTypeError('model', 'a model, as sequential([…])', model)
   checkOptions('options', options, [
     'loss',
@@ -171,10 +246,11 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
     'validation',
     'metrics',
     'callbacks',
+    'resume',
     'seed',
     'signal',
   ])
-  const { callbacks: given = [] } = options
+  const { callbacks: given = [], resume } = options
   if (!Array.isArray(given)) throw argumentTypeError('options.callbacks', 'an array', given)
   // Read once: an array of the caller may give something else the next time.
   const callbacks: readonly Callback[] = Array.from(given)
@@ -182,11 +258,12 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
     if (typeof callback !== 'object' || callback === null) {
       throw argumentTypeError(`options.callbacks[${i}]`, 'an object with hooks', callback)
     }
-    for (const hook of HOOKS) {
-      const found: unknown = callback[hook]
+    for (const method of METHODS) {
+      const found: unknown = callback[method]
       if (found === undefined || typeof found === 'function') continue
-      throw argumentTypeError(`options.callbacks[${i}].${hook}`, 'a function', found)
+      throw argumentTypeError(`options.callbacks[${i}].${method}`, 'a function', found)
     }
+    if (callback.name !== undefined) checkName(`options.callbacks[${i}].name`, callback.name)
   }
   const batchSize = checkInteger('options.batchSize', options.batchSize ?? 32, 1, MOST_EXAMPLES)
   const loss = checkLoss('options.loss', options.loss)
@@ -215,7 +292,11 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
     lengthPool: checkInteger('options.lengthPool', options.lengthPool ?? 1, 1, MOST_EXAMPLES),
     validation: options.validation,
     metrics,
-    callbacks,
+    callbacks: [...callbacks].sort(
+      (a, b) => Number(a instanceof Checkpoints) - Number(b instanceof Checkpoints),
+    ),
+    resume: resume === undefined ? undefined : checkName('options.resume', resume),
+    documents,
     seed: checkSeed('options.seed', options.seed ?? model.seed),
     signal: checkSignal('options.signal', options.signal),
   })
@@ -241,10 +322,13 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   readonly #settings: Settings
   readonly #result: Promise<History>
   readonly #stopping = new AbortController()
+  readonly #checkpoints: readonly Checkpoints[]
   #rateFactor = 1
   /** Batches, or groups of batches, that were trained on. */
   #updates = 0
   #rate = 0
+  /** Everything by which two runs can differ. */
+  #what: RunState['run'] = {}
   #reports: Reports | undefined
   #ended = false
 
@@ -252,6 +336,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   constructor(model: Model, data: SampleSource, settings: Settings) {
     this.#model = model
     this.#settings = settings
+    this.#checkpoints = settings.callbacks.filter(callback => callback instanceof Checkpoints)
     let release: () => void
     try {
       release = model.acquire()
@@ -344,10 +429,14 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     const validation =
       held === undefined || StreamedDataset.is(held) ? held : await Dataset.from(held, { signal })
     if (validation !== undefined) checkValidation(model, validation, this.#settings.loss)
-    let steps = source.epoch(0)
+    this.#what = await this.#describe(source, validation)
+    const resumed = await this.#resume(source)
+    let place: Place = resumed?.state ?? beginning(1, 0, { epochs: [], steps: 0, stopped: false })
+    let steps = source.epoch(place.epoch - 1, place.updates)
     const document = model.optimizerDocument('options.optimizer', optimizer, steps.count)
     const averages = optimizer.average !== undefined || optimizer.kind === 'asgd'
     const run = this
+    const history: History = place.history
     const context: TrainingContext = {
       model,
       epochs,
@@ -360,25 +449,31 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       get learningRate() {
         return run.#rate
       },
+      resumed: resumed && { epochs: place.epoch - 1, steps: history.steps },
       scaleLearningRate: factor => {
         this.#rateFactor *= checkPositive('factor', factor)
       },
       stop: () => this.#stopping.abort(),
+      save: async path => await model.save(path, await this.#settings.documents()),
     }
-    const history: History = { epochs: [], steps: 0, stopped: false }
-    await model.resetOptimizer()
+    if (resumed === undefined) await model.resetOptimizer()
     try {
       for (const callback of callbacks) await callback.onTrainBegin?.(context)
-      for (let epoch = 1; epoch <= epochs && !stopping.aborted; epoch++) {
+      for (let epoch = place.epoch; epoch <= epochs && !stopping.aborted; epoch++) {
         signal?.throwIfAborted()
-        if (epoch > 1) steps = source.epoch(epoch - 1)
+        if (place.epoch < epoch) {
+          place = beginning(epoch, this.#updates, history)
+          steps = source.epoch(epoch - 1)
+        }
         for (const callback of callbacks) await callback.onEpochBegin?.(epoch, context)
-        const report = await this.#epoch(epoch, steps, document, history, context)
+        const report = await this.#epoch(place, source, steps, document, context)
         if (averages) await model.takeAverage(true)
         if (report === undefined) break
         if (validation !== undefined) Object.assign(report, await this.#validate(validation, epoch))
         history.epochs.push(report)
         for (const callback of callbacks) await callback.onEpochEnd?.(report, context)
+        const next = beginning(epoch + 1, this.#updates, history)
+        for (const checkpoints of this.#checkpoints) await this.#write(checkpoints, source, next)
       }
       history.stopped = history.epochs.length < epochs
       for (const callback of callbacks) await callback.onTrainEnd?.(history, context)
@@ -391,24 +486,90 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     return history
   }
 
+  /** What two runs that are the same have in common; reads all examples, so only where it is asked for. */
+  async #describe(
+    source: StepSource,
+    validation: Dataset | StreamedDataset | undefined,
+  ): Promise<RunState['run']> {
+    const { resume, optimizer, epochs, classWeight, signal, callbacks, documents, metrics, ...options } =
+      this.#settings
+    if (resume === undefined && this.#checkpoints.length === 0) return {}
+    const { validation: _, ...steps } = options
+    const texts = Object.entries({ ...steps, optimizer }).map(([name, value]) => [
+      name,
+      JSON.stringify(value),
+    ])
+    return {
+      ...Object.fromEntries(texts),
+      classWeight: JSON.stringify(classWeight instanceof Map ? [...classWeight] : classWeight),
+      precision: this.#model.precision,
+      ...(typeof optimizer.learningRate !== 'number' && { epochs: String(epochs) }),
+      data: await source.describe(),
+      ...(validation !== undefined && { validation: await describeExamples(validation) }),
+    }
+  }
+
+  /** Takes up where a checkpoint has the run; `undefined` if it is to begin at the beginning. */
+  async #resume(source: StepSource): Promise<Checkpoint | undefined> {
+    const { resume, callbacks } = this.#settings
+    const found = resume === undefined ? undefined : await readCheckpoint(this.#model, resume)
+    if (found === undefined) return undefined
+    const { file, state, tensors } = found
+    checkSameRun(file, state.run, this.#what)
+    await found.restore()
+    source.restore(state.counted ?? undefined)
+    this.#updates = state.updatesBefore + state.updates
+    this.#rate = state.rate
+    this.#rateFactor = state.rateFactor
+    for (const [name, callback] of named(callbacks)) {
+      if (name in state.callbacks) callback.restore?.(unpackState(state.callbacks[name], tensors))
+    }
+    return found
+  }
+
+  /** Writes a checkpoint of a run that stands at `place`. */
+  async #write(checkpoints: Checkpoints, source: StepSource, place: Place): Promise<void> {
+    await checkpoints.write(place.history.steps, async file => {
+      const { kind, counters, ...optimizer } = await this.#model.optimizerState()
+      const tensors = optimizerTensors(optimizer.tensors)
+      const callbacks = named(this.#settings.callbacks).map(([name, callback]) => [
+        name,
+        packState(`${name}`, callback.state?.(), tensors),
+      ])
+      const state: RunState = {
+        ...place,
+        run: this.#what,
+        rate: this.#rate,
+        rateFactor: this.#rateFactor,
+        counted: source.counted ?? null,
+        optimizer: { kind, counters },
+        callbacks: Object.fromEntries(callbacks),
+      }
+      const documents = { ...(await this.#settings.documents()), [CHECKPOINT]: JSON.stringify(state) }
+      await this.#model.write(file, documents, tensors)
+    })
+  }
+
   /** The report of an epoch, or `undefined` if it was stopped before its last step. */
   async #epoch(
-    epoch: number,
+    place: Place,
+    source: StepSource,
     { steps, count, updates }: EpochSteps,
     optimizer: string,
-    history: History,
     context: TrainingContext,
   ): Promise<EpochReport | undefined> {
-    const { signal, callbacks, metrics, epochs, loss, optimizer: described } = this.#settings
+    const { signal, callbacks, metrics, epochs, loss, stateful, optimizer: described } = this.#settings
+    const { epoch, updatesBefore, history } = place
     const measured = metrics.includes('accuracy')
-    const totals = new EpochTotals()
-    const begin = performance.now()
-    const before = this.#updates
+    const totals = new EpochTotals(place.totals)
+    const cut = { truncated: place.truncated, oversized: place.oversized }
+    const start = performance.now()
+    const begin = start - 1000 * place.seconds
     const rateAt = ratesOf(described.learningRate)
     const submit = (step: Step, number: number, follows: boolean): Submitted => {
       const { examples, update, shards, carried } = step
-      const all = before + (updates ?? update + 1) * (epochs - epoch + 1)
-      const scheduled = rateAt(Math.min(before + update, all - 1), all)
+      const all = updatesBefore + (updates ?? update + 1) * (epochs - epoch + 1)
+      const scheduled = rateAt(Math.min(updatesBefore + update, all - 1), all)
       const learningRate = scheduled * this.#rateFactor
       const turn = { loss, optimizer, learningRate, shards, carried, follows }
       const report = this.#model.trainStep(examples, turn).catch(placed(`epoch ${epoch}, step ${number}`))
@@ -416,15 +577,27 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       return { learningRate, report }
     }
     const watched = callbacks.some(callback => callback.onStepEnd !== undefined)
-    const cut = { truncated: 0, oversized: 0 }
+    /** Where the run stands after `step`; `undefined` where it could not go on from. */
+    const after = (step: Step, number: number): Place | undefined => {
+      if (stateful || !step.completes) return undefined
+      const seconds = (performance.now() - begin) / 1000
+      return { ...place, step: number, updates: step.update + 1, totals: totals.toJSON(), ...cut, seconds }
+    }
+    /** Seconds of the steps, of those here. */
+    let computed = 0
     let ahead: Submitted | undefined
+    let done: Place | undefined
     try {
       let current = await steps.next()
-      for (let number = 1; !current.done; number++) {
+      for (let number = place.step + 1; !current.done; number++) {
         let running = ahead
         if (running === undefined) {
           await this.#reports?.room()
-          if (this.#stopping.signal.aborted) return undefined
+          if (this.#stopping.signal.aborted) {
+            if (done !== undefined)
+              for (const checkpoints of this.#checkpoints) await this.#write(checkpoints, source, done)
+            return undefined
+          }
           signal?.throwIfAborted()
           running = submit(current.value, number, false)
         }
@@ -433,14 +606,16 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
         const reading = steps.next()
         const following = await reading.catch(() => undefined)
         const stops = signal?.aborted === true || this.#stopping.signal.aborted
-        const unwatched = !watched && this.#reports === undefined && !stops
+        const due = this.#checkpoints.filter(checkpoints => checkpoints.due(history.steps + 1))
+        const unwatched = !watched && this.#reports === undefined && !stops && due.length === 0
         ahead = unwatched && following?.done === false ? submit(following.value, number + 1, true) : undefined
         const step = await running.report
         const { learningRate } = running
         this.#rate = learningRate
-        this.#updates = before + current.value.update + 1
+        this.#updates = updatesBefore + current.value.update + 1
         history.steps++
         totals.add(step)
+        computed += step.seconds
         cut.truncated += current.value.truncated
         cut.oversized += current.value.oversized
         if (callbacks.length > 0 || this.#reports !== undefined) {
@@ -459,6 +634,9 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
           for (const callback of callbacks) await callback.onStepEnd?.(report, context)
           this.#reports?.put(report)
         }
+        // At the end of an epoch there is one behind its validation.
+        done = following?.done === true ? undefined : after(current.value, number)
+        if (done !== undefined) for (const checkpoints of due) await this.#write(checkpoints, source, done)
         current = await reading
       }
     } finally {
@@ -469,6 +647,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       loss: totals.loss,
       ...(measured ? { accuracy: totals.accuracy } : {}),
       seconds: (performance.now() - begin) / 1000,
+      idleSeconds: Math.max(0, (performance.now() - start) / 1000 - computed),
       tokens: totals.tokens,
       ...(cut.truncated > 0 && { truncated: cut.truncated }),
       ...(cut.oversized > 0 && { oversized: cut.oversized }),
@@ -491,6 +670,33 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       return placed(`validation after epoch ${epoch}`)(error)
     }
   }
+}
+
+/** Where a run stands before the first step of an epoch. */
+function beginning(epoch: number, updatesBefore: number, history: History): Place {
+  const totals = new EpochTotals().toJSON()
+  return {
+    epoch,
+    step: 0,
+    updates: 0,
+    updatesBefore,
+    totals,
+    truncated: 0,
+    oversized: 0,
+    seconds: 0,
+    history,
+  }
+}
+
+/** Callbacks that have something to keep, by names that differ. */
+function named(callbacks: readonly Callback[]): [name: string, callback: Callback][] {
+  const times = new Map<string, number>()
+  return callbacks.flatMap(callback => {
+    if (callback.name === undefined) return []
+    const time = (times.get(callback.name) ?? 0) + 1
+    times.set(callback.name, time)
+    return [[time === 1 ? callback.name : `${callback.name} ${time}`, callback]]
+  })
 }
 
 /** The error for a learning rate that changes over steps that nobody counted. */

@@ -57,7 +57,7 @@ describe('train', () => {
 
   it('leaves out what was not asked for', async () => {
     const { epochs } = await train(smallModel(), examples(8), options)
-    expect(Object.keys(epochs[0]!).sort()).toEqual(['epoch', 'loss', 'seconds', 'tokens'])
+    expect(Object.keys(epochs[0]!).sort()).toEqual(['epoch', 'idleSeconds', 'loss', 'seconds', 'tokens'])
   })
 
   it('learns', async () => {

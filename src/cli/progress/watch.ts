@@ -12,11 +12,12 @@ export class Watch implements Callback {
   epoch = 0
   /** The last step of the epoch. */
   step: StepReport | undefined
-  /** Mean over the steps of the epoch so far. */
+  /** Mean over the steps of the epoch that were seen. */
   loss = 0
-  /** Mean over the steps of the epoch so far. */
+  /** Mean over the steps of the epoch that were seen. */
   accuracy: number | undefined
   tokensPerSecond = 0
+  #steps = 0
   #tokens = 0
   #seconds = 0
 
@@ -32,16 +33,17 @@ export class Watch implements Callback {
   onEpochBegin(epoch: number): void {
     this.epoch = epoch
     this.step = undefined
-    this.loss = this.#tokens = this.#seconds = 0
+    this.loss = this.#steps = this.#tokens = this.#seconds = 0
     this.accuracy = undefined
   }
 
   onStepEnd(report: StepReport): void {
     this.step = report
-    this.loss += (report.loss - this.loss) / report.step
+    this.#steps++
+    this.loss += (report.loss - this.loss) / this.#steps
     if (report.accuracy !== undefined) {
       const before = this.accuracy ?? 0
-      this.accuracy = before + (report.accuracy - before) / report.step
+      this.accuracy = before + (report.accuracy - before) / this.#steps
     }
     this.#tokens += report.tokens
     this.#seconds += report.seconds
