@@ -1,5 +1,6 @@
 /** Lowers the learning rate when a run no longer gets better. */
 import { checkChoice, checkFromZero, checkInteger, checkNumber, checkOptions } from '../checks.js'
+import { argumentTypeError } from '../errors.js'
 import type { EpochReport } from './history.js'
 import type { Callback } from './train.js'
 
@@ -49,9 +50,12 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback 
   let cooling = 0
   return {
     name: 'reduceOnPlateau',
-    state: () => ({ best, waited, cooling }),
+    state: () => ({ best: Number.isFinite(best) ? best : null, waited, cooling }),
     restore(state) {
-      ;({ best, waited, cooling } = state as { best: number; waited: number; cooling: number })
+      const kept = checkState(state)
+      best = kept.best ?? Number.POSITIVE_INFINITY
+      waited = kept.waited
+      cooling = kept.cooling
     },
     onTrainBegin({ resumed }) {
       if (resumed !== undefined) return
@@ -80,4 +84,21 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback 
       }
     },
   }
+}
+
+/** What a callback of this kind kept. */
+interface PlateauState {
+  /** The best value so far with the sign of a loss; `null` before the first. */
+  best: number | null
+  waited: number
+  cooling: number
+}
+
+function checkState(state: unknown): PlateauState {
+  const { best, waited, cooling } = Object(state) as Partial<PlateauState>
+  const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
+  if ((best !== null && !Number.isFinite(best)) || !isCount(waited) || !isCount(cooling)) {
+    throw argumentTypeError('state', 'what state() of reduceOnPlateau gave', state)
+  }
+  return state as PlateauState
 }

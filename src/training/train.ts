@@ -62,7 +62,10 @@ export interface TrainingContext {
 export interface Callback {
   /** Name under which checkpoints keep what {@link Callback.state} gives; without one, nothing is kept. */
   readonly name?: string
-  /** What the callback has to know to go on in a resumed run: JSON, numbers of any kind, Float32Arrays. */
+  /**
+   * What the callback has to know to go on in a resumed run: JSON, numbers of any kind, Float32Arrays; or a promise of it.
+   * A log is flushed here: what it has when a checkpoint is written is there when a run goes on from it.
+   */
   state?(): unknown
   /** Takes what {@link Callback.state} gave, before `onTrainBegin`. */
   restore?(state: unknown): void
@@ -74,8 +77,13 @@ export interface Callback {
   onStepEnd?(report: StepReport, context: TrainingContext): void | Promise<void>
   /** After an epoch and its validation. */
   onEpochEnd?(report: EpochReport, context: TrainingContext): void | Promise<void>
-  /** At the end, also after `break` or `stop()`, not after a failure. */
+  /**
+   * At the end, also after `break` or `stop()`, not after a failure. All callbacks have their turn; the run then rejects
+   * with the first error that one of them threw.
+   */
   onTrainEnd?(history: History, context: TrainingContext): void | Promise<void>
+  /** After a failure or an abort that ends the run, instead of `onTrainEnd`; what this throws is dropped. */
+  onTrainFailure?(error: unknown, context: TrainingContext): void | Promise<void>
 }
 
 /** Options of {@link train}. */
@@ -186,6 +194,7 @@ const METHODS = [
   'onStepEnd',
   'onEpochEnd',
   'onTrainEnd',
+  'onTrainFailure',
   'state',
   'restore',
 ] as const
@@ -456,6 +465,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       stop: () => this.#stopping.abort(),
       save: async path => await model.save(path, await this.#settings.documents()),
     }
+    const ending: { error: unknown }[] = []
     if (resumed === undefined) await model.resetOptimizer()
     try {
       for (const callback of callbacks) await callback.onTrainBegin?.(context)
@@ -476,13 +486,27 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
         for (const checkpoints of this.#checkpoints) await this.#write(checkpoints, source, next)
       }
       history.stopped = history.epochs.length < epochs
-      for (const callback of callbacks) await callback.onTrainEnd?.(history, context)
+      for (const callback of callbacks) {
+        try {
+          await callback.onTrainEnd?.(history, context)
+        } catch (error) {
+          ending.push({ error })
+        }
+      }
       // The average is what the model has from now on, and nothing takes the parameters back.
       if (averages) await model.resetOptimizer()
     } catch (error) {
       if (averages) await model.takeAverage(false).catch(() => {})
+      for (const callback of callbacks) {
+        try {
+          await callback.onTrainFailure?.(error, context)
+        } catch {
+          // the run fails with the error that came first
+        }
+      }
       throw error
     }
+    if (ending.length > 0) throw ending[0]!.error
     return history
   }
 

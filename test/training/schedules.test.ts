@@ -153,6 +153,48 @@ describe('schedules', () => {
     },
   )
 
+  it('reduceOnPlateau goes on in a resumed run where it was', async () => {
+    const losses = [1, 1, 1, 1, 1, 1, 1]
+    const lastRate = async (restart: number): Promise<number> => {
+      let learningRate = 1
+      let callback = reduceOnPlateau({ monitor: 'loss', patience: 3, factor: 0.5 })
+      const context = {
+        resumed: undefined,
+        get learningRate() {
+          return learningRate
+        },
+        scaleLearningRate(factor: number) {
+          learningRate *= factor
+        },
+      } as unknown as TrainingContext
+      await callback.onTrainBegin!(context)
+      for (const [i, loss] of losses.entries()) {
+        if (i === restart) {
+          const kept = JSON.parse(JSON.stringify(callback.state!()))
+          callback = reduceOnPlateau({ monitor: 'loss', patience: 3, factor: 0.5 })
+          callback.restore!(kept)
+          await callback.onTrainBegin!({ ...context, resumed: { epochs: i, steps: i } })
+        }
+        await callback.onEpochEnd!({ epoch: i + 1, loss, seconds: 1, tokens: 1 }, context)
+      }
+      return learningRate
+    }
+    expect(await lastRate(-1)).toBe(0.25)
+    for (let epoch = 0; epoch < losses.length; epoch++) expect(await lastRate(epoch)).toBe(0.25)
+  })
+
+  it('reduceOnPlateau refuses a state of something else', () => {
+    const { restore } = reduceOnPlateau()
+    for (const state of [
+      undefined,
+      {},
+      { best: 'low', waited: 0, cooling: 0 },
+      { best: 1, waited: -1, cooling: 0 },
+    ]) {
+      expect(() => restore!(state)).toThrow('state must be what state() of reduceOnPlateau gave')
+    }
+  })
+
   it('reduceOnPlateau multiplies the rates of a run, also of a schedule', async () => {
     const rates: number[] = []
     const options = {

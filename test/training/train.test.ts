@@ -229,6 +229,40 @@ describe('train', () => {
     expect(model.busy).toBe(false)
   })
 
+  it('lets every callback end, and then rejects with the first error of them', async () => {
+    const model = smallModel()
+    const calls: string[] = []
+    const ends = (name: string) => ({
+      onTrainEnd() {
+        calls.push(name)
+        throw new Error(name)
+      },
+      onTrainFailure: () => void calls.push('failure'),
+    })
+    const run = train(model, examples(16), { ...options, callbacks: [ends('first'), ends('second')] })
+    await expect(run).rejects.toThrow('first')
+    expect(calls).toEqual(['first', 'second'])
+    const untouched = smallModel()
+    await train(untouched, examples(16), options)
+    expect(await model.sha256()).toBe(await untouched.sha256())
+  })
+
+  it('tells every callback of a failure, and drops what they throw then', async () => {
+    const problem = new Error('of a step')
+    const told: unknown[] = []
+    const looks = {
+      onTrainEnd: () => void told.push('end'),
+      onTrainFailure(error: unknown) {
+        told.push(error)
+        throw new Error('of onTrainFailure')
+      },
+    }
+    const fails = { onStepEnd: () => Promise.reject(problem) }
+    const run = train(smallModel(), examples(16), { ...options, callbacks: [looks, fails, looks] })
+    await expect(run).rejects.toBe(problem)
+    expect(told).toEqual([problem, problem])
+  })
+
   it('calls the hooks in order', async () => {
     const calls: string[] = []
     await train(smallModel(), examples(16), {
