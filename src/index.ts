@@ -140,6 +140,7 @@ export type { ModelInput } from './model/sequences.js'
 export { Session, type SessionOptions, type StreamOptions } from './model/session.js'
 export type { LayerState, ModelStates } from './model/states.js'
 export type { ComputeOptions, Precision } from './native/load.js'
+export { type ProgressBarOptions, progressBar } from './progress/progress-bar.js'
 export { type CheckDataOptions, checkData, type DataFinding, type DataReport } from './tasks/check-data.js'
 export type { LinearBaselineResult } from './tasks/linear-baseline.js'
 export {

@@ -19,3 +19,10 @@ export function bytes(size: number): string {
   }
   return `${unit === 'B' ? value : value.toFixed(1)} ${unit}`
 }
+
+/** `12`, `3.4k`, `184k`, `1.2M`. */
+export function short(value: number): string {
+  if (value < 1000) return value.toFixed(0)
+  if (value < 1e6) return `${(value / 1000).toFixed(value < 10_000 ? 1 : 0)}k`
+  return `${(value / 1e6).toFixed(1)}M`
+}

@@ -1,8 +1,10 @@
 /** `cellstate bench`: how fast this machine trains and runs the model of reviews, on generated texts. */
+
 import type { Model } from '../model/model.js'
 import { type ComputeSettings, computeSettings, type Precision, VERSION } from '../native/load.js'
-import { type CommonOptions, given, type Streams, short } from './options.js'
-import { showStatus } from './progress/show.js'
+import { showStatus } from '../progress/show.js'
+import { short } from '../words.js'
+import { type CommonOptions, given, type Streams } from './options.js'
 import {
   aligned,
   CLASSES,

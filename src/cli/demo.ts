@@ -1,16 +1,18 @@
 /** `cellstate demo`: trains on the sample of the package, so that a person sees the whole way in a few seconds. */
+
 import { writeFile } from 'node:fs/promises'
 import { native, nativeCall } from '../native/load.js'
+import type { ProgressOptions } from '../progress/show.js'
 import { quoted } from '../shell.js'
 import type { Prediction, TextClassifier } from '../tasks/text-classifier.js'
+import { loadMeasure, type Measure } from '../terminal.js'
 import { percent } from '../words.js'
 import { architecture } from './inspect.js'
-import { type CommonOptions, given, type ProgressOptions, type Streams } from './options.js'
+import { type CommonOptions, given, type Streams } from './options.js'
 import { nextCommands, reportText, trainReport } from './report.js'
 import { refuseSameFile } from './rows.js'
 import { sampleCsv } from './sample/reviews.js'
 import { SENTENCES } from './sample/sentences.js'
-import { loadMeasure, type Measure } from './terminal.js'
 import { trainOnFile } from './train.js'
 
 /** Options of the command as commander gives them. */

@@ -1,8 +1,8 @@
 /** `cellstate evaluate`: loss and accuracy of a saved model on a file of labelled texts. */
 import type { Evaluation } from '../model/objective.js'
+import { showStatus } from '../progress/show.js'
 import { TextClassifier } from '../tasks/text-classifier.js'
 import { type CommonOptions, given, type ReadingOptions, type Streams } from './options.js'
-import { showStatus } from './progress/show.js'
 import { namedRows } from './rows.js'
 
 /** Options of the command as commander gives them. */

@@ -2,11 +2,11 @@
 import { stat } from 'node:fs/promises'
 import { loadModel, type Model } from '../model/model.js'
 import { TextClassifier, type TrainingCard } from '../tasks/text-classifier.js'
+import { loadMeasure, type Measure, paint, printable } from '../terminal.js'
 import type { AnyTokenizer } from '../text/read-tokenizer.js'
 import type { TokenizerKind } from '../text/text-tokenizer.js'
 import { bytes, count, percent } from '../words.js'
-import { type CommonOptions, given, printable, type Streams } from './options.js'
-import { loadMeasure, type Measure, paint } from './terminal.js'
+import { type CommonOptions, given, type Streams } from './options.js'
 
 /** The document as `--json` prints it. */
 export interface Inspection {

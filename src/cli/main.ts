@@ -2,9 +2,9 @@
 /** The executable: connects the command line to the process. */
 import path from 'node:path'
 import { quoted } from '../shell.js'
+import { wantsColor } from '../terminal.js'
 import { type EndingSignal, Interruption, SIGNAL_CODES } from './interrupt.js'
 import { run, wantsJson } from './program.js'
-import { wantsColor } from './terminal.js'
 
 /** What a shell gives for a program that SIGPIPE ended. */
 const BROKEN_PIPE = 141

@@ -2,7 +2,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type ArgumentParts, broken, CellstateError } from '../errors.js'
 import { PRECISIONS, type Precision } from '../native/load.js'
+import { PROGRESS } from '../progress/show.js'
 import { quoted } from '../shell.js'
+import { printable } from '../terminal.js'
 
 /** What `process.stdin` gives. */
 export type StandardInput = AsyncIterable<string | Uint8Array> & { readonly isTTY?: boolean; destroy(): void }
@@ -39,16 +41,6 @@ export interface ReadingOptions {
   /** As it was typed: `\\t` stands for a tab. */
   delimiter?: string
   skipBadRows?: boolean
-}
-
-/** Ways to show progress. */
-export const PROGRESS = ['none', 'bar', 'plain', 'json'] as const
-export type ProgressKind = (typeof PROGRESS)[number]
-
-/** Options of every command that trains. */
-export interface ProgressOptions {
-  progress?: ProgressKind
-  quiet?: boolean
 }
 
 const MOST_LINES = 12
@@ -176,17 +168,4 @@ export function errorJson(error: unknown): Record<string, unknown> {
   } = Object(error) as Partial<Error> & { code?: unknown }
   const { where, got, needs, fix } = Object(error) as Partial<ArgumentParts>
   return { name, code, message, where, got, needs, fix }
-}
-
-/** `text` without control characters, which could move the cursor of a terminal. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is them that are replaced
-  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '\ufffd')
-}
-
-/** `12`, `3.4k`, `184k`, `1.2M`. */
-export function short(value: number): string {
-  if (value < 1000) return value.toFixed(0)
-  if (value < 1e6) return `${(value / 1000).toFixed(value < 10_000 ? 1 : 0)}k`
-  return `${(value / 1e6).toFixed(1)}M`
 }

@@ -4,21 +4,20 @@ import { requireColumn } from '../data/columns.js'
 import { placeOf } from '../data/place.js'
 import { readText } from '../data/text.js'
 import { native, nativeCall } from '../native/load.js'
+import { showStatus } from '../progress/show.js'
 import { type Prediction, TextClassifier, unusable } from '../tasks/text-classifier.js'
+import { loadMeasure, type Measure, printable } from '../terminal.js'
 import { count } from '../words.js'
 import { writeWhole } from './file.js'
 import {
   type CommonOptions,
   given,
-  printable,
   type ReadingOptions,
   type StandardInput,
   type Streams,
   UsageError,
 } from './options.js'
-import { showStatus } from './progress/show.js'
 import { namedRows, refuseSameFile } from './rows.js'
-import { loadMeasure, type Measure } from './terminal.js'
 
 /** Options of the command as commander gives them. */
 export interface PredictCommand extends CommonOptions, ReadingOptions {

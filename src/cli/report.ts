@@ -1,13 +1,13 @@
 /** What a training led to, in words and as JSON: the file, the accuracy beside simpler classifiers, what to do next. */
 
 import type { Precision } from '../native/load.js'
+import { bestEpoch } from '../progress/best.js'
+import { duration } from '../progress/estimate.js'
 import { quoted } from '../shell.js'
 import type { TextClassifier, TextTraining } from '../tasks/text-classifier.js'
-import { count, percent } from '../words.js'
-import { printable, type Streams, short } from './options.js'
-import { bestEpoch } from './progress/best.js'
-import { duration } from './progress/estimate.js'
-import { type Measure, paint } from './terminal.js'
+import { type Measure, paint, printable } from '../terminal.js'
+import { count, percent, short } from '../words.js'
+import type { Streams } from './options.js'
 
 /** Who classifies best: the network, a linear model of the words, or the most frequent class. */
 export type Winner = 'lstm' | 'linear' | 'majority'

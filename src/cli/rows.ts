@@ -1,4 +1,5 @@
 /** Reads the rows of the files that a command line names. */
+
 import { statSync } from 'node:fs'
 import path from 'node:path'
 import { Readable } from 'node:stream'
@@ -12,10 +13,11 @@ import { nameOf, setName, setPlace } from '../data/place.js'
 import { readText } from '../data/text.js'
 import { readTextFolder } from '../data/text-folder.js'
 import { CellstateError, show } from '../errors.js'
+import type { Progress } from '../progress/show.js'
 import { quoted } from '../shell.js'
+import { printable } from '../terminal.js'
 import { count } from '../words.js'
-import { given, printable, type ReadingOptions, UsageError } from './options.js'
-import type { Progress } from './progress/show.js'
+import { given, type ReadingOptions, UsageError } from './options.js'
 
 /** One row of a file. */
 export type FileRow = Record<string, unknown>

@@ -1,6 +1,7 @@
 /** `cellstate train`: from a file of labelled texts to a model file. */
 import { existsSync } from 'node:fs'
 import { native, nativeCall } from '../native/load.js'
+import { type Progress, type ProgressOptions, showProgress } from '../progress/show.js'
 import { quoted } from '../shell.js'
 import {
   type Rows,
@@ -9,22 +10,13 @@ import {
   type TextRecipe,
   type TextTokenizerName,
 } from '../tasks/text-classifier.js'
+import { loadMeasure, printable } from '../terminal.js'
 import type { Callback } from '../training/train.js'
 import { count } from '../words.js'
 import { type EndingSignal, endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
-import {
-  type CommonOptions,
-  given,
-  type ProgressOptions,
-  printable,
-  type ReadingOptions,
-  type Streams,
-  UsageError,
-} from './options.js'
-import { type Progress, showProgress } from './progress/show.js'
+import { type CommonOptions, given, type ReadingOptions, type Streams, UsageError } from './options.js'
 import { nextCommands, reportText, trainReport } from './report.js'
 import { type FileRow, namedRows, type RowSource, readingArguments, refuseSameFile } from './rows.js'
-import { loadMeasure } from './terminal.js'
 
 /** Options of the command as commander gives them. */
 export interface TrainCommand extends CommonOptions, ProgressOptions, ReadingOptions {

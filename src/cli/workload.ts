@@ -1,4 +1,5 @@
 /** What `cellstate bench` computes: the model of reviews on generated texts. */
+
 import os from 'node:os'
 import { Dataset } from '../data/dataset.js'
 import { dense } from '../model/layers/dense.js'
@@ -6,8 +7,8 @@ import { embedding } from '../model/layers/inputs.js'
 import { lstm } from '../model/layers/recurrent.js'
 import { type Model, sequential } from '../model/model.js'
 import { type ComputeSettings, native, nativeCall, VERSION } from '../native/load.js'
+import { printable } from '../terminal.js'
 import { train } from '../training/train.js'
-import { printable } from './options.js'
 
 export const VOCABULARY = 2500
 export const INPUTS = 128

@@ -556,10 +556,10 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     await checkpoints.write(place.history.steps, async file => {
       const { kind, counters, ...optimizer } = await this.#model.optimizerState()
       const tensors = optimizerTensors(optimizer.tensors)
-      const callbacks = named(this.#settings.callbacks).map(([name, callback]) => [
-        name,
-        packState(`${name}`, callback.state?.(), tensors),
-      ])
+      const callbacks: [string, unknown][] = []
+      for (const [name, callback] of named(this.#settings.callbacks)) {
+        callbacks.push([name, packState(name, await callback.state?.(), tensors)])
+      }
       const state: RunState = {
         ...place,
         run: this.#what,

@@ -1,11 +1,12 @@
 /** `cellstate doctor FILE`: looks through labelled texts before they are trained on. */
+
+import { showProgress } from '../../progress/show.js'
 import { checkData, type DataReport } from '../../tasks/check-data.js'
 import type { TextLevel, TextRecipe } from '../../tasks/text-classifier.js'
+import { loadMeasure, paint, printable } from '../../terminal.js'
 import { count } from '../../words.js'
-import { given, printable, type ReadingOptions, type Streams } from '../options.js'
-import { showProgress } from '../progress/show.js'
+import { given, type ReadingOptions, type Streams } from '../options.js'
 import { namedRows } from '../rows.js'
-import { loadMeasure, paint } from '../terminal.js'
 
 /** Options of the command as commander gives them. */
 export interface DataCommand extends ReadingOptions {

@@ -1,10 +1,12 @@
 /** `cellstate bench --scaling`: how the time of a training step grows with threads, steps, sequences and units. */
+
 import { computeSettings, type Precision, VERSION } from '../../native/load.js'
-import { bytes, percent } from '../../words.js'
+import { showStatus } from '../../progress/show.js'
+import { printable } from '../../terminal.js'
+import { bytes, percent, short } from '../../words.js'
 import type { BenchCommand } from '../bench.js'
 import { writeWhole } from '../file.js'
-import { given, printable, type Streams, short } from '../options.js'
-import { showStatus } from '../progress/show.js'
+import { given, type Streams } from '../options.js'
 import {
   aligned,
   CLASSES,

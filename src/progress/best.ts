@@ -1,5 +1,5 @@
 /** Finds the best epoch of a training. */
-import type { EpochReport } from '../../training/history.js'
+import type { EpochReport } from '../training/history.js'
 
 /** Whether `a` validated better than `b`: by accuracy, then by loss. */
 function isBetter(a: EpochReport, b: EpochReport): boolean {

@@ -1,9 +1,11 @@
 /** Shows a training in lines, for files and programs: `key=value`, or JSON. */
-import type { EpochReport } from '../../training/history.js'
-import type { Callback } from '../../training/train.js'
-import { printable } from '../options.js'
+
+import { printable } from '../terminal.js'
+import type { EpochReport } from '../training/history.js'
+import type { Callback } from '../training/train.js'
 import { bestEpoch } from './best.js'
 import { Estimate } from './estimate.js'
+import { measured, otherMetrics, titleOf } from './measured.js'
 import type { Progress, ProgressSettings } from './show.js'
 import { Watch } from './watch.js'
 
@@ -44,15 +46,15 @@ export function plainLines({ streams: { err }, validationRows }: ProgressSetting
     if (performance.now() < next) return
     const { status, context, step } = watch
     if (status !== undefined) write([`status=${JSON.stringify(printable(status.text()))}`])
+    if (status !== undefined || context === undefined || step === undefined) return
     const left = estimate.remaining()
-    if (status !== undefined || context === undefined || step === undefined || left === undefined) return
     write([
       `epoch=${watch.epoch}/${context.epochs}`,
-      `step=${step.step}/${step.steps}`,
+      `step=${step.step}/${step.steps ?? '?'}`,
       ...field('loss', watch.loss),
       ...field('accuracy', watch.accuracy),
       `tokens_per_second=${watch.tokensPerSecond.toFixed(0)}`,
-      `eta_seconds=${left.run.toFixed(0)}`,
+      ...(left === undefined ? [] : [`eta_seconds=${left.run.toFixed(0)}`]),
     ])
   }, TICK)
   timer.unref()
@@ -65,6 +67,7 @@ export function plainLines({ streams: { err }, validationRows }: ProgressSetting
         ...field('accuracy', report.accuracy),
         ...field('val_loss', report.validationLoss),
         ...field('val_accuracy', report.validationAccuracy),
+        ...otherMetrics(report).flatMap(name => field(titleOf(name), measured(report, name))),
         `tokens_per_second=${(report.tokens / report.seconds).toFixed(0)}`,
         `seconds=${report.seconds.toFixed(1)}`,
         ...(bestEpoch(epochs) === report ? ['best=yes'] : []),

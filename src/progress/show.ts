@@ -1,9 +1,29 @@
 /** Shows on standard error how a training goes on. */
-import type { Callback } from '../../training/train.js'
-import type { ProgressKind, ProgressOptions, Streams } from '../options.js'
 import { canRedraw, loadMeasure, type Measure } from '../terminal.js'
+import type { Callback } from '../training/train.js'
 import { bar } from './bar.js'
 import { jsonLines, plainLines } from './lines.js'
+
+/** Ways to show progress. */
+export const PROGRESS = ['none', 'bar', 'plain', 'json'] as const
+export type ProgressKind = (typeof PROGRESS)[number]
+
+/** How progress is to be shown. */
+export interface ProgressOptions {
+  progress?: ProgressKind
+  quiet?: boolean
+}
+
+/** Where progress is written. */
+export interface Screen {
+  err(text: string): void
+  /** Whether `err` writes to a terminal. */
+  readonly terminal: boolean
+  /** Columns of the terminal as it is now. */
+  readonly columns: number
+  /** Whether `err` takes colours. Default: it does not. */
+  readonly color?: { readonly err: boolean }
+}
 
 /** What goes on. */
 export type Status = string | (() => string)
@@ -22,7 +42,7 @@ export interface Progress {
 
 /** What the ways to show progress need. */
 export interface ProgressSettings {
-  streams: Streams
+  streams: Screen
   measure: Measure
   /** How many rows validate, given the number of rows that are trained on. */
   validationRows?: ((trainingRows: number) => number) | undefined
@@ -31,7 +51,7 @@ export interface ProgressSettings {
 /** The way to show progress: what was asked for, else a bar in a terminal and lines elsewhere. */
 export function progressKind(
   { progress, quiet }: ProgressOptions,
-  { terminal }: Pick<Streams, 'terminal'>,
+  { terminal }: Pick<Screen, 'terminal'>,
   environment: NodeJS.ProcessEnv = process.env,
 ): ProgressKind {
   if (quiet) return 'none'
@@ -40,7 +60,7 @@ export function progressKind(
 }
 
 /** Shows in a terminal what a command does that does not train; elsewhere nothing. */
-export async function showStatus(streams: Streams): Promise<Progress> {
+export async function showStatus(streams: Screen): Promise<Progress> {
   const measure = await loadMeasure()
   const progress = progressKind({}, streams) === 'bar' ? 'bar' : 'none'
   return showProgress({ progress }, { streams, measure })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { loadMeasure, paint, wantsColor } from '../../src/cli/terminal.js'
-import { quoted } from '../../src/shell.js'
+import { quoted } from '../src/shell.js'
+import { loadMeasure, paint, wantsColor } from '../src/terminal.js'
 
 describe('colours', () => {
   const cases: [wanted: boolean, terminal: boolean, env: Record<string, string>, ...args: string[]][] = [

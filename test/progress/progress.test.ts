@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ProgressKind, Streams } from '../../src/cli/options.js'
-import { type Progress, progressKind, showProgress } from '../../src/cli/progress/show.js'
-import { loadMeasure } from '../../src/cli/terminal.js'
+import { type Progress, progressKind, showProgress } from '../../src/progress/show.js'
+import { loadMeasure } from '../../src/terminal.js'
 import type { EpochReport, History } from '../../src/training/history.js'
 import type { Callback, TrainingContext } from '../../src/training/train.js'
-import { newTerminal, read, screen, write } from './pseudo-terminal.js'
+import { newTerminal, read, screen, write } from '../cli/pseudo-terminal.js'
 
 const ESCAPE = String.fromCharCode(27)
 const DRAWN = new RegExp(`\\r([^\\r\\n]+)${ESCAPE}\\[J\\r`, 'g')

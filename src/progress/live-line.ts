@@ -1,6 +1,6 @@
 /** The one line of a terminal that is redrawn in place. */
-import type { Streams } from '../options.js'
 import type { Measure } from '../terminal.js'
+import type { Screen } from './show.js'
 
 const FEWEST_COLUMNS = 20
 /** What a terminal that does not tell its size is taken for. */
@@ -12,18 +12,18 @@ const USUAL_COLUMNS = 80
  * that cuts the line keeps the rows above.
  */
 export class LiveLine {
-  readonly #streams: Streams
+  readonly #screen: Screen
   readonly #measure: Measure
   #drawn: string | undefined
 
-  constructor(streams: Streams, measure: Measure) {
-    this.#streams = streams
+  constructor(screen: Screen, measure: Measure) {
+    this.#screen = screen
     this.#measure = measure
   }
 
   /** Columns that a line may take without being folded. */
   get columns(): number {
-    return Math.max(FEWEST_COLUMNS, this.#streams.columns || USUAL_COLUMNS) - 1
+    return Math.max(FEWEST_COLUMNS, this.#screen.columns || USUAL_COLUMNS) - 1
   }
 
   /** Shows `text`, cut to the terminal; `painted` is what is written if it was not cut. */
@@ -33,7 +33,7 @@ export class LiveLine {
     if (line === this.#drawn) return
     if (this.#drawn === undefined) process.once('exit', this.clear)
     this.#drawn = line
-    this.#streams.err(`\r${line}\x1b[J\r`)
+    this.#screen.err(`\r${line}\x1b[J\r`)
   }
 
   /** Takes the line away; what is written next stands in its place. */
@@ -41,6 +41,6 @@ export class LiveLine {
     if (this.#drawn === undefined) return
     this.#drawn = undefined
     process.removeListener('exit', this.clear)
-    this.#streams.err('\r\x1b[J')
+    this.#screen.err('\r\x1b[J')
   }
 }

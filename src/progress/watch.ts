@@ -1,6 +1,6 @@
 /** Keeps what a person is shown of a training that goes on. */
-import type { StepReport } from '../../training/history.js'
-import type { Callback, TrainingContext } from '../../training/train.js'
+import type { StepReport } from '../training/history.js'
+import type { Callback, TrainingContext } from '../training/train.js'
 import type { Status } from './show.js'
 
 /** Looks on as a callback. */

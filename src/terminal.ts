@@ -32,6 +32,12 @@ export function canRedraw({ TERM, CI }: NodeJS.ProcessEnv): boolean {
   return TERM !== 'dumb' && (CI === undefined || CI === '' || CI === 'false' || CI === '0')
 }
 
+/** `text` without control characters, which could move the cursor of a terminal. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is them that are replaced
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '\ufffd')
+}
+
 /** Measures texts in columns of a terminal: wide characters take two. */
 export interface Measure {
   width(text: string): number

@@ -1,6 +1,6 @@
 /** Estimates how long the rest of a training takes. */
-import type { EpochReport, StepReport } from '../../training/history.js'
-import type { Callback, TrainingContext } from '../../training/train.js'
+import type { EpochReport, StepReport } from '../training/history.js'
+import type { Callback, TrainingContext } from '../training/train.js'
 
 /** Time of an example in the validation, where there is no backward pass, as a share of its time in the training. */
 const VALIDATION_SHARE = 0.35
@@ -55,10 +55,11 @@ export class Estimate implements Callback {
     this.#epochBegin = this.#stepEnd = performance.now()
   }
 
-  /** Seconds that are left; `undefined` before the first step. */
+  /** Seconds that are left; `undefined` before the first step, or if nobody knows how many come. */
   remaining(): Remaining | undefined {
     if (this.#context === undefined || this.#steps === 0) return undefined
-    const { epochs, stepsPerEpoch = 1, examples = 1 } = this.#context
+    const { epochs, stepsPerEpoch, examples = 1 } = this.#context
+    if (stepsPerEpoch === undefined) return undefined
     const step = (this.#trained + this.#stepEnd - this.#epochBegin) / this.#steps
     const guess = (VALIDATION_SHARE * step * stepsPerEpoch * this.#validationRows(examples)) / examples
     const validation = this.#validations === 0 ? guess : this.#validated / this.#validations

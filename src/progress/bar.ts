@@ -1,11 +1,13 @@
 /** Shows a training in a terminal: a live line with a bar, and a table with a row an epoch. */
-import type { EpochReport } from '../../training/history.js'
-import type { Callback } from '../../training/train.js'
-import { printable, short } from '../options.js'
-import { type Paint, paint } from '../terminal.js'
+
+import { type Paint, paint, printable } from '../terminal.js'
+import type { EpochReport } from '../training/history.js'
+import type { Callback } from '../training/train.js'
+import { short } from '../words.js'
 import { bestEpoch } from './best.js'
 import { duration, Estimate, type Remaining, rough } from './estimate.js'
 import { LiveLine } from './live-line.js'
+import { measured, otherMetrics, titleOf } from './measured.js'
 import type { Progress, ProgressSettings } from './show.js'
 import { Watch } from './watch.js'
 
@@ -124,6 +126,12 @@ function tableFor(first: EpochReport, epochs: number, columns: number): Table {
             dispensable: 0,
           },
         ]),
+    ...otherMetrics(first).map(name => ({
+      title: titleOf(name),
+      width: Math.max(9, titleOf(name).length + 2),
+      cell: (report: EpochReport) => number(measured(report, name)),
+      dispensable: 4,
+    })),
     { title: 'tok/s', width: 8, cell: report => short(report.tokens / report.seconds), dispensable: 4 },
     { title: 'time', width: 11, cell: report => duration(report.seconds), dispensable: 0 },
   ]
@@ -156,22 +164,22 @@ function stepLine(
   layout: Layout,
   color: Paint,
 ): { text: string; painted: string } {
-  const { epochs = 1, stepsPerEpoch = 1 } = context ?? {}
+  const { epochs = 1, stepsPerEpoch } = context ?? {}
   const done = step?.step ?? 0
-  const steps = String(stepsPerEpoch)
   const head = `${epoch}/${epochs}`.padStart(epochColumns(epochs))
+  const steps = stepsPerEpoch === undefined ? '?' : String(stepsPerEpoch)
   const parts = [{ text: `${String(done).padStart(steps.length)}/${steps}`, dispensable: 1 }]
   if (step !== undefined) {
     parts.push({ text: `loss ${loss.toFixed(3)}`, dispensable: 2 })
     if (accuracy !== undefined) parts.push({ text: `acc ${accuracy.toFixed(3)}`, dispensable: 4 })
     parts.push({ text: `${short(tokensPerSecond)} tok/s`, dispensable: 3 })
   }
-  if (left === undefined) {
-    parts.push({ text: 'first step', dispensable: 0 })
-  } else {
+  if (left !== undefined) {
     parts.push({ text: `ETA ${rough(left.run)}`, dispensable: 0 })
     if (done === stepsPerEpoch) parts.push({ text: '(validating)', dispensable: 3 })
     else if (epochs > 1) parts.push({ text: `(epoch ${rough(left.epoch)})`, dispensable: 4 })
+  } else if (step === undefined) {
+    parts.push({ text: 'first step', dispensable: 0 })
   }
   const shown = (): typeof parts => parts.filter(({ dispensable }) => dispensable < layout.level)
   const room = (): number =>
@@ -179,7 +187,8 @@ function stepLine(
   while (layout.level > 1 && room() < SHORTEST_BAR) layout.level--
   layout.width = Math.max(SHORTEST_BAR, Math.min(layout.width, room()))
   const { width } = layout
-  const halves = Math.floor((2 * width * done) / stepsPerEpoch)
+  const share = stepsPerEpoch === undefined ? 0 : Math.min(1, done / stepsPerEpoch)
+  const halves = Math.floor(2 * width * share)
   const full = '━'.repeat(halves >> 1) + (halves % 2 === 1 ? '╸' : '')
   const empty = '─'.repeat(width - full.length)
   const tail = shown()
