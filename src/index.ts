@@ -191,6 +191,7 @@ export { WordTokenizer, type WordTokenizerOptions } from './text/word-tokenizer.
 export type { Normalization, WordOptions } from './text/words.js'
 export { type EmaOptions, ema, type SwaOptions, swa } from './training/averages.js'
 export { type CheckpointOptions, checkpoint } from './training/checkpoint.js'
+export { type CsvLoggerOptions, csvLogger } from './training/csv-logger.js'
 export { type EarlyStoppingOptions, earlyStopping } from './training/early-stopping.js'
 export {
   type FindLearningRateOptions,

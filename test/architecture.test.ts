@@ -14,6 +14,7 @@ const ORDER = [
   'closest.ts',
   'checks.ts',
   'terminal.ts',
+  'write-whole.ts',
   'chart',
   'text',
   'native',

@@ -73,6 +73,7 @@ const CALLS: [name: string, call: Call, options: string][] = [
     'monitor patience minDelta baseline startFromEpoch restoreBestWeights',
   ],
   ['checkpoint', options => cellstate.checkpoint({ folder: 'a', ...options }), 'every keep monitor'],
+  ['csvLogger', options => cellstate.csvLogger('a.csv', options), 'every'],
   ['progressBar', options => cellstate.progressBar(options), 'kind'],
   ['oneCycle', options => oneCycle({ maximum: 1, ...options }), 'maximum warmup initialDivisor finalDivisor'],
   [

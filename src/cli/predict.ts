@@ -8,7 +8,7 @@ import { showStatus } from '../progress/show.js'
 import { type Prediction, TextClassifier, unusable } from '../tasks/text-classifier.js'
 import { loadMeasure, type Measure, printable } from '../terminal.js'
 import { count } from '../words.js'
-import { writeWhole } from './file.js'
+import { writeWhole } from '../write-whole.js'
 import {
   type CommonOptions,
   given,

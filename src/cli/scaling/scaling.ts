@@ -4,8 +4,8 @@ import { computeSettings, type Precision, VERSION } from '../../native/load.js'
 import { showStatus } from '../../progress/show.js'
 import { printable } from '../../terminal.js'
 import { bytes, percent, short } from '../../words.js'
+import { writeWhole } from '../../write-whole.js'
 import type { BenchCommand } from '../bench.js'
-import { writeWhole } from '../file.js'
 import { given, type Streams } from '../options.js'
 import {
   aligned,

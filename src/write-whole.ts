@@ -1,16 +1,16 @@
 /** Writes files that are there whole or not at all. */
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { CellstateError, show } from '../errors.js'
+import { CellstateError, show } from './errors.js'
 
 /**
- * Writes `file` beside its place and puts it there when `fill` is done. Whether it can be written shows before `fill`
- * begins.
+ * Writes `file` beside its place and puts it there when `fill` is done and the disk has it. Whether it can be written
+ * shows before `fill` begins.
  *
- * @param option of the command line that gave the place.
+ * @param fix how another place is given.
  */
 export async function writeWhole<T>(
   file: string,
-  option: string,
+  fix: string,
   fill: (handle: FileHandle) => Promise<T>,
 ): Promise<T> {
   const partial = `${file}.${process.pid}.partial`
@@ -18,6 +18,7 @@ export async function writeWhole<T>(
   try {
     handle = await open(partial, 'wx')
     const result = await fill(handle)
+    await handle.sync()
     await handle.close()
     await rename(partial, file)
     return result
@@ -29,7 +30,7 @@ export async function writeWhole<T>(
       where: file,
       got: show((error as Error).message),
       needs: 'a disk with room, in a folder that can be written',
-      fix: [`give another place: ${option}`],
+      fix: [`give another place: ${fix}`],
       cause: error,
     })
   }
