@@ -248,6 +248,7 @@ export {
   type WarmupOptions,
   warmup,
 } from './training/schedules.js'
+export { type TensorBoardOptions, tensorBoard } from './training/tensorboard/tensor-board.js'
 export {
   type Callback,
   type TrainingContext,

@@ -26,12 +26,22 @@ export async function writeWhole<T>(
     await handle?.close().catch(() => {})
     await rm(partial, { force: true })
     if ((error as { syscall?: unknown }).syscall === undefined) throw error
-    throw new CellstateError('ERR_FILE', `${file}: cannot be written`, {
-      where: file,
-      got: show((error as Error).message),
-      needs: 'a disk with room, in a folder that can be written',
-      fix: [`give another place: ${fix}`],
-      cause: error,
-    })
+    throw cannotWrite(file, fix, error as Error)
   }
+}
+
+/**
+ * The error for a file that cannot be written.
+ *
+ * @param fix how another place is given.
+ * @param cause what the system said.
+ */
+export function cannotWrite(file: string, fix: string, cause: Error): CellstateError {
+  return new CellstateError('ERR_FILE', `${file}: cannot be written`, {
+    where: file,
+    got: show(cause.message),
+    needs: 'a disk with room, in a folder that can be written',
+    fix: [`give another place: ${fix}`],
+    cause,
+  })
 }

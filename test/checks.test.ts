@@ -74,6 +74,7 @@ const CALLS: [name: string, call: Call, options: string][] = [
   ],
   ['checkpoint', options => cellstate.checkpoint({ folder: 'a', ...options }), 'every keep monitor'],
   ['csvLogger', options => cellstate.csvLogger('a.csv', options), 'every'],
+  ['tensorBoard', options => cellstate.tensorBoard({ folder: 'runs', ...options }), 'every histograms'],
   ['progressBar', options => cellstate.progressBar(options), 'kind'],
   ['oneCycle', options => oneCycle({ maximum: 1, ...options }), 'maximum warmup initialDivisor finalDivisor'],
   [
