@@ -229,6 +229,7 @@ export {
   sgd,
 } from './training/optimizers.js'
 export { type PlateauMonitor, type ReduceOnPlateauOptions, reduceOnPlateau } from './training/plateau.js'
+export { type RunCallbacksOptions, RunFolder, type RunFolderOptions } from './training/run-folder.js'
 export {
   type ConstantOptions,
   type CosineDecayOptions,

@@ -98,7 +98,7 @@ export function addCommon(command: Command): Command {
 
 /** Adds how progress is shown. */
 export function addProgress(command: Command): Command {
-  const kind = new Option('--progress <kind>', 'progress (default: bar in a terminal, else plain)')
+  const kind = new Option('--progress <kind>', 'shown as')
   return command.addOption(kind.choices(PROGRESS)).option('--quiet', 'nothing on standard error but errors')
 }
 

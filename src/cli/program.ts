@@ -23,6 +23,7 @@ import {
   wholeNumber,
 } from './options.js'
 import type { PredictCommand } from './predict.js'
+import type { Typed } from './run.js'
 import type { ScalingCommand } from './scaling/scaling.js'
 import type { TrainCommand } from './train.js'
 
@@ -140,6 +141,20 @@ function usageError(
   }
 }
 
+/** The options that were typed, as they would be typed again. */
+function typedOf(command: Command, options: object): Typed[] {
+  return command.options
+    .filter(option => command.getOptionValueSource(option.attributeName()) === 'cli')
+    .map(option => {
+      const name = option.attributeName()
+      const value: unknown = Object.entries(options).find(([key]) => key === name)?.[1]
+      return {
+        name,
+        words: typeof value === 'boolean' ? option.long! : `${option.long} ${quoted(String(value))}`,
+      }
+    })
+}
+
 /** `did you mean --epochs or --out?`, or nothing. */
 function guess(word: string, names: readonly string[]): string[] {
   const near = closest(word, names)
@@ -180,8 +195,10 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
   const train = cellstate
     .command('train')
     .description('trains a classifier of texts on the rows of a file')
-    .argument('<file>', '.csv, .tsv, .jsonl, .json, .parquet (.gz); or a folder by label')
-    .addOption(new Option('--task <task>', 'what to learn').choices(['classify']).default('classify'))
+    .argument('[file]', '.csv, .tsv, .jsonl, .json, .parquet (.gz); or a folder by label')
+    .addOption(
+      new Option('--task <task>', 'what to learn').choices(['classify']).default('classify').hideHelp(),
+    )
     .addOption(new Option('--recipe <name>', 'model').choices(['default', 'article']).default('default'))
     .addOption(new Option('--level <level>', 'read by').choices(['word', 'character']).default('word'))
     .addOption(
@@ -202,9 +219,11 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
       ]),
     )
     .option('--out <file>', 'where the model is written', 'model.safetensors')
-  addCommon(addProgress(train)).action(async (file: string, options: TrainCommand) => {
+    .option('--run <name>', 'keep all of it in a new folder runs/<name>')
+    .option('--resume <folder>', 'go on with such a run, instead of <file>')
+  addCommon(addProgress(train)).action(async (file: string | undefined, options: TrainCommand) => {
     const { trainCommand } = await import('./train.js')
-    await trainCommand(file, options, streams)
+    await trainCommand(file, options, typedOf(train, options), streams)
   })
 
   const evaluate = cellstate

@@ -40,6 +40,8 @@ export interface TrainReport {
   simd: string
   precision: Precision
   model: string
+  /** Folder of the run; missing without one. */
+  run?: string
   sha256: string
   /** Command lines to copy. */
   next: string[]
@@ -91,7 +93,12 @@ export function judge({ lstm, majority, linear }: Accuracies, rows: number): Ver
 /** The report of a classifier that was trained and saved at `out`. */
 export async function trainReport(
   { model, training }: TextClassifier,
-  { seconds, out, next }: { seconds: number; out: string; next: readonly string[] },
+  {
+    seconds,
+    out,
+    run,
+    next,
+  }: { seconds: number; out: string; run?: string | undefined; next: readonly string[] },
 ): Promise<TrainReport> {
   const { history, examples, validation, baselines } = training!
   const best = bestEpoch(history.epochs)
@@ -120,6 +127,7 @@ export async function trainReport(
     simd: model.simd,
     precision: model.precision,
     model: out,
+    ...(run !== undefined && { run }),
     sha256: await model.sha256(),
     next: [...next],
   }

@@ -11,12 +11,18 @@ import {
   type TextTokenizerName,
 } from '../tasks/text-classifier.js'
 import { loadMeasure, printable } from '../terminal.js'
+import { checkpointsIn } from '../training/checkpoint.js'
+import type { RunFolder } from '../training/run-folder.js'
 import type { Callback } from '../training/train.js'
 import { count } from '../words.js'
 import { type EndingSignal, endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
 import { type CommonOptions, given, type ReadingOptions, type Streams, UsageError } from './options.js'
 import { nextCommands, reportText, trainReport } from './report.js'
 import { type FileRow, namedRows, type RowSource, readingArguments, refuseSameFile } from './rows.js'
+import { plan, type Typed } from './run.js'
+
+/** Steps from one checkpoint of a run to the next: at most so many are done again after a crash. */
+const STEPS_A_CHECKPOINT = 500
 
 /** Options of the command as commander gives them. */
 export interface TrainCommand extends CommonOptions, ProgressOptions, ReadingOptions {
@@ -32,14 +38,28 @@ export interface TrainCommand extends CommonOptions, ProgressOptions, ReadingOpt
   splitSeed?: number
   testSize?: number
   validation?: string
+  /** Name of the run whose folder keeps all of it. */
+  run?: string
+  /** Folder of the run to go on with. */
+  resume?: string
   out: string
 }
 
-/** Trains, saves, and prints what came of it. */
-export async function trainCommand(file: string, options: TrainCommand, streams: Streams): Promise<void> {
-  const { classifier, seconds, example } = await trainOnFile(file, options, streams)
+/**
+ * Trains, saves, and prints what came of it.
+ *
+ * @param typed options that were typed; the others are defaults.
+ */
+export async function trainCommand(
+  given: string | undefined,
+  chosen: TrainCommand,
+  typed: readonly Typed[],
+  streams: Streams,
+): Promise<void> {
+  const { file, options, run } = await plan(given, chosen, typed, streams)
+  const { classifier, seconds, example } = await trainOnFile(file, options, streams, {}, run)
   const next = nextCommands(options.out, example, streams.program, evaluated(file, options))
-  const report = await trainReport(classifier, { seconds, out: options.out, next })
+  const report = await trainReport(classifier, { seconds, out: options.out, run: run?.path, next })
   classifier.dispose()
   streams.out(options.json ? `${JSON.stringify(report)}\n` : reportText(report, streams, await loadMeasure()))
 }
@@ -64,6 +84,7 @@ export interface Onlooker {
 /**
  * Trains on rows and saves the classifier at `options.out`.
  *
+ * @param run what keeps all of the training, and may have a beginning of it.
  * @throws Interruption if `streams.signal` is aborted: what was trained so far is saved beside `options.out`.
  */
 export async function trainOnFile(
@@ -71,6 +92,7 @@ export async function trainOnFile(
   options: TrainCommand,
   streams: Streams,
   onlooker: Onlooker = {},
+  run?: RunFolder,
 ): Promise<{ classifier: TextClassifier; seconds: number; example: unknown }> {
   const {
     text,
@@ -142,21 +164,25 @@ export async function trainOnFile(
       signal: stop.reading,
       callbacks: [
         ...(looking ? [looking] : []),
-        ...(replaces ? [{ onTrainBegin: () => progress.note(replacing(out)) }] : []),
+        ...(replaces && run === undefined ? [{ onTrainBegin: () => progress.note(replacing(out)) }] : []),
+        ...(run ? [notes(run, progress), ...run.callbacks({ every: STEPS_A_CHECKPOINT })] : []),
         ...progress.callbacks,
         stop.callback,
       ],
+      resume: run?.checkpoints,
       ...given({ positive, epochs, batchSize, splitSeed, testSize, threads, precision }),
     })
     if (streams.signal.aborted) {
-      throw await keepInterrupted(classifier, file, options, stop, streams, example)
+      throw run
+        ? await keptInRun(classifier, run, stop, streams)
+        : await keepInterrupted(classifier, file, options, stop, streams, example)
     }
     progress.status(`saving ${out}`)
     await classifier.save(out)
     return { classifier, seconds: (performance.now() - begin) / 1000, example }
   } catch (error) {
     if (error === undefined || error !== streams.signal.reason) throw error
-    throw nothingKept(endingSignal(streams.signal))
+    throw nothingKept(endingSignal(streams.signal), run && resuming(run, streams))
   } finally {
     progress.end()
   }
@@ -196,9 +222,47 @@ async function keepInterrupted(
   }
 }
 
-function nothingKept(ending: EndingSignal): Interruption {
+/** The error for a run that was ended: its folder has all that it takes to go on. */
+async function keptInRun(
+  classifier: TextClassifier,
+  run: RunFolder,
+  { place }: GracefulStop,
+  streams: Streams,
+): Promise<Interruption> {
+  const { steps } = classifier.training!.history
+  classifier.dispose()
+  const ending = endingSignal(streams.signal)
+  const [newest] = await checkpointsIn(run.checkpoints)
+  if (place === undefined || newest === undefined) return nothingKept(ending, resuming(run, streams))
+  const lines = [
+    `stopped by ${nameOf(ending)} in epoch ${place.epoch} after step ${place.step} of ${place.steps}`,
+    '',
+    `  kept    ${newest.file}: all that the run needs to go on`,
+    `  next    ${resuming(run, streams)}`,
+  ]
+  const { epoch, step } = place
+  return new Interruption(ending, lines.join('\n'), { epoch, step, steps, model: newest.file })
+}
+
+/** The command that goes on with a run. */
+function resuming({ path }: RunFolder, { program = 'cellstate' }: Streams): string {
+  return `${program} train --resume ${quoted(path)}`
+}
+
+/** Tells where a run is kept, and where it goes on. */
+function notes({ path }: RunFolder, progress: Progress): Callback {
+  return {
+    onTrainBegin({ resumed }) {
+      const goesOn = resumed === undefined ? '' : `, goes on after step ${count(resumed.steps)}`
+      progress.note(printable(`run in ${path}${goesOn}\n`))
+    },
+  }
+}
+
+function nothingKept(ending: EndingSignal, again?: string): Interruption {
+  const what = `stopped by ${nameOf(ending)} before the first step was done: nothing was trained`
   return new Interruption(
     ending,
-    `stopped by ${nameOf(ending)} before the first step was done: nothing was trained, nothing was written`,
+    again === undefined ? `${what}, nothing was written` : `${what}\n\n  next    ${again}`,
   )
 }

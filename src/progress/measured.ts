@@ -9,6 +9,7 @@ const PLACED: ReadonlySet<string> = new Set([
   'validationLoss',
   'validationAccuracy',
   'seconds',
+  'idleSeconds',
   'tokens',
   'truncated',
   'oversized',

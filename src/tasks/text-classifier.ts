@@ -245,7 +245,10 @@ export interface Recipe {
 
 const DEFAULT_SEED = 36
 const TEXTS_A_PART = 1024
-const DEFAULT_BATCH_SIZE = 32
+/** @internal */
+export const DEFAULT_BATCH_SIZE = 32
+/** @internal */
+export const DEFAULT_TEST_SIZE = 0.2
 const MOST_CLASSES = 10_000
 const LOSS = 'categoricalCrossentropy'
 const OPTIONS = [
@@ -393,7 +396,7 @@ export class TextClassifier<Label extends string = string> {
     const withLinear = checkBoolean('options.baseline', options.baseline ?? true)
     const batchSize = options.batchSize ?? DEFAULT_BATCH_SIZE
     const signal = checkSignal('options.signal', options.signal)
-    const testSize = options.testSize ?? 0.2
+    const testSize = options.testSize ?? DEFAULT_TEST_SIZE
     checkNumber('options.testSize', testSize, 'a share below 1 or a number of rows', size => size >= 0)
 
     const examples = await collect(rows, columns, signal, 'rows')

@@ -40,7 +40,8 @@ const LEFTOVER = /^\.step-\d{10,}\.safetensors\.\d+-\d+\.tmp$/
  * Give each run a folder of its own: a run from the beginning refuses one that has checkpoints, and one that is resumed
  * replaces those behind the step where it begins. After `break` or `stop()` there is one of the last step. A checkpoint that
  * cannot be written, on a full disk, does not end the run: there is a warning `CELLSTATE_NOT_WRITTEN`, and the next one is
- * written as usual.
+ * written as usual. If the last one could not be written, the run rejects with this error at its end; the model has its
+ * weights all the same.
  *
  * @throws TypeError or RangeError if an option is wrong or unknown; the message names it.
  * @example
@@ -61,7 +62,8 @@ export class Checkpoints implements Callback {
   readonly #last: string | undefined
   readonly #monitor: Monitor | undefined
   #bestValue: number | undefined
-  #warned = false
+  /** Why the file before could not be written. */
+  #failure: Error | undefined
   /** Steps at the checkpoint before. */
   #written = 0
 
@@ -85,7 +87,7 @@ export class Checkpoints implements Callback {
   }
 
   async onTrainBegin({ resumed }: TrainingContext): Promise<void> {
-    this.#warned = false
+    this.#failure = undefined
     this.#written = resumed?.steps ?? 0
     if (resumed === undefined) this.#bestValue = undefined
     await mkdir(this.folder, { recursive: true }).catch(cause => {
@@ -114,6 +116,7 @@ export class Checkpoints implements Callback {
   async onTrainEnd(_: unknown, context: TrainingContext): Promise<void> {
     const file = this.#last
     if (file !== undefined) await this.#attempt(file, () => context.save(file))
+    if (this.#failure !== undefined) throw this.#failure
   }
 
   /** Whether one is to be written after `steps` steps in all. */
@@ -140,16 +143,16 @@ export class Checkpoints implements Callback {
   async #attempt(file: string, write: () => Promise<void>): Promise<void> {
     try {
       await write()
-      this.#warned = false
+      this.#failure = undefined
     } catch (error) {
-      const { code, message } = error as CellstateError
-      if (code !== 'ERR_FILE' && (error as NodeJS.ErrnoException).errno === undefined) throw error
-      if (!this.#warned) {
-        process.emitWarning(`${file} was not written, the training goes on: ${message}`, {
+      const { code, errno } = error as NodeJS.ErrnoException
+      if (code !== 'ERR_FILE' && errno === undefined) throw error
+      if (this.#failure === undefined) {
+        process.emitWarning(`${file} was not written, the training goes on: ${(error as Error).message}`, {
           code: 'CELLSTATE_NOT_WRITTEN',
         })
       }
-      this.#warned = true
+      this.#failure = error as Error
     }
   }
 }

@@ -23,7 +23,7 @@ const FIRST = { epoch: 'epoch', step: 'totalSteps' } as const
  *
  * A new run replaces the file when it begins, as Keras does by default, but only one that a `csvLogger` wrote: another
  * one is an error. A resumed run keeps the rows up to where it goes on. If rows cannot be written later, the run goes on:
- * there is one warning (code `CELLSTATE_LOG`), and they are tried again with every row. What is still missing at the end
+ * there is one warning (code `CELLSTATE_NOT_WRITTEN`), and they are tried again with every row. What is still missing at the end
  * is an error then.
  *
  * One callback is for one run at a time.
@@ -59,6 +59,11 @@ export function csvLogger(path: string, options: CsvLoggerOptions = {}): Callbac
           },
         }
   return {
+    name: 'csvLogger',
+    // Rows up to a checkpoint are in the file when it is written.
+    state: async () => {
+      await log?.flush()
+    },
     async onTrainBegin({ resumed }) {
       const found = await existing(path)
       const kept =

@@ -10,7 +10,7 @@ const MOST_KEPT = 2 ** 24
 
 /**
  * Entries are written one after the other, each whole, while the run goes on. After a failure there is one warning
- * (`CELLSTATE_LOG`), and all that was not written is tried again with the next entry.
+ * (`CELLSTATE_NOT_WRITTEN`), and all that was not written is tried again with the next entry.
  */
 export class LogFile {
   readonly #path: string
@@ -102,7 +102,7 @@ export class LogFile {
       this.#failure = error as Error
       if (!first) return
       process.emitWarning(`${this.#path} cannot be written: ${this.#failure.message}`, {
-        code: 'CELLSTATE_LOG',
+        code: 'CELLSTATE_NOT_WRITTEN',
         detail: 'the run goes on, and tries again',
       })
     }

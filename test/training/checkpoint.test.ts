@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
@@ -389,26 +397,41 @@ describe('checkpoint', () => {
     ).rejects.toThrow('give train() a validation set')
   })
 
-  it('that cannot be written is a warning, and the training goes on', async () => {
-    const folder = newFolder()
-    const warnings: Error[] = []
-    const listen = (warning: Error): void => void warnings.push(warning)
-    process.on('warning', listen)
-    const takesAway: Callback = {
+  describe('that cannot be written', () => {
+    /** In the place of the folder there is a file, up to epoch `until`. */
+    const blocked = (folder: string, until: number): Callback => ({
       onEpochEnd({ epoch }) {
         rmSync(folder, { recursive: true, force: true })
-        if (epoch < 3) writeFileSync(folder, '')
+        if (epoch < until) writeFileSync(folder, '')
+        else mkdirSync(folder)
       },
-    }
-    const whole = await run({ options: () => ({}) }, '')
-    const other = await run({ options: () => ({}) }, folder, {
-      callbacks: [takesAway, checkpoint({ folder })],
     })
-    await vi.waitFor(() => expect(warnings.length).toBeGreaterThan(0))
-    process.off('warning', listen)
-    expect(other.sha256).toBe(whole.sha256)
-    expect(warnings).toHaveLength(1)
-    expect(warnings[0]).toMatchObject({ code: 'CELLSTATE_NOT_WRITTEN' })
+
+    it('is a warning, and the training goes on', async () => {
+      const folder = newFolder()
+      const warnings: Error[] = []
+      const listen = (warning: Error): void => void warnings.push(warning)
+      process.on('warning', listen)
+      const whole = await run({ options: () => ({}) }, '')
+      const callbacks = [blocked(folder, 3), checkpoint({ folder })]
+      const other = await run({ options: () => ({}) }, folder, { callbacks })
+      await vi.waitFor(() => expect(warnings.length).toBeGreaterThan(0))
+      process.off('warning', listen)
+      expect(other.sha256).toBe(whole.sha256)
+      expect(warnings).toEqual([expect.objectContaining({ code: 'CELLSTATE_NOT_WRITTEN' })])
+      expect(readdirSync(folder)).toEqual(['step-0000000030.safetensors'])
+    })
+
+    it('is an error of the run if it is the last one; the model is trained', async () => {
+      const folder = newFolder()
+      const whole = await run({ options: () => ({}) }, '')
+      using model = sequential(layers(), { seed: 7 })
+      const callbacks = [blocked(folder, 9), checkpoint({ folder })]
+      await expect(train(model, examples(40), { ...options, callbacks })).rejects.toMatchObject({
+        code: 'ERR_FILE',
+      })
+      expect(await model.sha256()).toBe(whole.sha256)
+    })
   })
 
   it('checks its options', () => {

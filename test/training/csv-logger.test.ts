@@ -59,7 +59,7 @@ describe('csvLogger', () => {
       callbacks: [csvLogger(path)],
     })
     expect(readFileSync(path, 'utf8').split('\n')[0]).toBe(
-      'epoch,loss,accuracy,seconds,tokens,validationLoss,validationAccuracy,learningRate',
+      'epoch,loss,accuracy,seconds,idleSeconds,tokens,validationLoss,validationAccuracy,learningRate',
     )
     const read = rows().map(row => Object.fromEntries(Object.entries(row).map(([k, v]) => [k, Number(v)])))
     expect(read).toEqual(epochs.map(epoch => ({ ...epoch, learningRate: 1e-3 })))
@@ -209,7 +209,7 @@ describe('csvLogger', () => {
       expect(warnings()).toEqual([
         [
           expect.stringContaining(`${path} cannot be written: ENOENT`),
-          expect.objectContaining({ code: 'CELLSTATE_LOG' }),
+          expect.objectContaining({ code: 'CELLSTATE_NOT_WRITTEN' }),
         ],
       ])
       const alone = model()
@@ -237,7 +237,7 @@ describe('csvLogger', () => {
       })
       expect(rows().map(({ epoch }) => epoch)).toEqual(['1', '2', '3', '4'])
       expect(warnings()).toEqual([
-        [expect.stringContaining('ENOSPC'), expect.objectContaining({ code: 'CELLSTATE_LOG' })],
+        [expect.stringContaining('ENOSPC'), expect.objectContaining({ code: 'CELLSTATE_NOT_WRITTEN' })],
       ])
     })
   })

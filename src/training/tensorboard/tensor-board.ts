@@ -25,7 +25,7 @@ const MOST_STEPS = 2 ** 31
 const VERSION = 'brain.Event:2'
 /** What tells where a report stands, or how large it was. */
 const PLACES: ReadonlySet<string> = new Set(['epoch', 'step', 'steps'])
-const SIZES: ReadonlySet<string> = new Set(['tokens', 'seconds'])
+const SIZES: ReadonlySet<string> = new Set(['tokens', 'seconds', 'idleSeconds'])
 /** Files of this process. */
 let files = 0
 
@@ -37,7 +37,7 @@ let files = 0
  *
  * Every run writes a file of its own, and none is ever replaced. TensorBoard shows of a folder the last run; of one that
  * was resumed also the runs before, up to the step where it went on (Keras' `TensorBoard` mixes them). If the file
- * cannot be written later, the run goes on: there is one warning (code `CELLSTATE_LOG`), and what is missing is tried
+ * cannot be written later, the run goes on: there is one warning (code `CELLSTATE_NOT_WRITTEN`), and what is missing is tried
  * again with every event. What is still missing at the end is an error then.
  *
  * One callback is for one run at a time.
@@ -59,6 +59,11 @@ export function tensorBoard(options: TensorBoardOptions): Callback {
   const write = (content: EventContent): Promise<void> | undefined =>
     log?.append(eventRecord(Date.now() / 1000, steps, content))
   return {
+    name: 'tensorBoard',
+    // Events up to a checkpoint are in the file when it is written.
+    state: async () => {
+      await log?.flush()
+    },
     async onTrainBegin({ resumed }) {
       const seconds = Math.floor(Date.now() / 1000)
       const name = fileName(seconds, files++)

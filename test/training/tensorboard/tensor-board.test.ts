@@ -146,6 +146,7 @@ describe('tensorBoard', () => {
       'epoch/loss': epoch('loss'),
       'epoch/accuracy': epoch('accuracy'),
       'epoch/seconds': epoch('seconds'),
+      'epoch/idleSeconds': epoch('idleSeconds'),
       'epoch/tokens': epoch('tokens'),
       'epoch/validationLoss': epoch('validationLoss'),
       'epoch/validationAccuracy': epoch('validationAccuracy'),
