@@ -116,7 +116,7 @@ export interface TextClassifierOptions<Row, Label extends string = string>
   signal?: AbortSignal | undefined
   /** Objects with hooks, see {@link Callback}. Default: none. */
   callbacks?: readonly Callback[] | undefined
-  /** A checkpoint, or a folder of them, to go on from with the same rows and options, as {@link TrainOptions.resume}. */
+  /** A checkpoint, or a folder of them, to go on from with the same rows and options. Default: none. */
   resume?: string | undefined
 }
 

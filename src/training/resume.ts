@@ -77,7 +77,19 @@ async function take(model: Model, file: string): Promise<Checkpoint> {
       fix: ['begin anew: leave resume out', 'or with its weights: loadModel(path), then train()'],
     })
   }
-  const state = JSON.parse(text) as RunState
+  const state: unknown = JSON.parse(text)
+  if (!isRunState(state)) {
+    throw new CellstateError(
+      'ERR_MODEL_FILE',
+      `${file}: its document ${CHECKPOINT} does not say where a run stands`,
+      {
+        where: file,
+        got: cut(text, 80),
+        needs: 'what checkpoint() writes',
+        fix: ['give an earlier checkpoint', 'or begin anew: leave resume out'],
+      },
+    )
+  }
   const moments = tensors.filter(({ name }) => name.startsWith(OPTIMIZER))
   const optimizer = {
     ...state.optimizer,
@@ -90,6 +102,36 @@ async function take(model: Model, file: string): Promise<Checkpoint> {
     tensors: new Map(others.map(({ name, values }) => [name, values])),
     restore: async () => await restore(optimizer),
   }
+}
+
+/** Whether a document has all that a run needs; what is in files that others made is not trusted. */
+function isRunState(value: unknown): value is RunState {
+  const state = Object(value) as Record<keyof RunState, unknown>
+  const numbers = [
+    state.epoch,
+    state.step,
+    state.updates,
+    state.updatesBefore,
+    state.rate,
+    state.rateFactor,
+    state.truncated,
+    state.oversized,
+    state.seconds,
+  ]
+  const { epochs, steps } = Object(state.history) as Partial<History>
+  const { kind, counters } = Object(state.optimizer) as Partial<RunState['optimizer']>
+  const isObject = (part: unknown): boolean => typeof part === 'object' && part !== null
+  return (
+    numbers.every(number => typeof number === 'number' && number >= 0) &&
+    Number.isSafeInteger(state.epoch) &&
+    [state.run, state.totals, state.callbacks, counters].every(isObject) &&
+    [...Object.values(state.totals as object), ...Object.values(counters as object)].every(Number.isFinite) &&
+    (state.counted === null || isObject(state.counted)) &&
+    Array.isArray(epochs) &&
+    epochs.every(isObject) &&
+    typeof steps === 'number' &&
+    typeof kind === 'string'
+  )
 }
 
 /** Tensors of an optimizer as they are called in a checkpoint. */

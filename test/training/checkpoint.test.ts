@@ -322,6 +322,18 @@ describe('resume', () => {
     })
   })
 
+  it('refuses a file whose document says something else', async () => {
+    const file = path.join(newFolder(), 'made-up.safetensors')
+    using model = sequential(layers(), { seed: 7 })
+    for (const state of [{}, [], { epoch: 1 }, { epoch: 1, history: {}, run: {}, totals: { loss: 'x' } }]) {
+      await model.save(file, { checkpoint: JSON.stringify(state) })
+      await expect(train(model, examples(40), { ...options, resume: file })).rejects.toMatchObject({
+        code: 'ERR_MODEL_FILE',
+        message: expect.stringContaining('does not say where a run stands'),
+      })
+    }
+  })
+
   it('takes the checkpoint before where the newest is damaged', async () => {
     const folder = await kept()
     const whole = await run({ options: () => ({}) }, '')
