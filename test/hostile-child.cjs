@@ -1230,6 +1230,36 @@ const TARGETS = {
       minimum: random,
     }),
   ),
+  csvLogger: call(
+    api.csvLogger,
+    () => pick(['log.csv', 'a\0b', '']),
+    () => options({ every: () => pick(['epoch', 'step', 'batch']) }),
+  ),
+  tensorBoard: call(api.tensorBoard, () => ({
+    folder: pick(['runs', 'a\0b', '']),
+    ...options({ every: () => pick([1, 0, 'epoch']), histograms: () => chance(0.5) }),
+  })),
+  progressBar: call(api.progressBar, () => options({ kind: () => pick(['bar', 'plain', 'line']) })),
+  'train with callbacks that write': call(
+    api.train,
+    () => fixture().model,
+    () => fixture().set,
+    () => ({
+      loss: 'categoricalCrossentropy',
+      ...options({ epochs: () => 1 + below(2), validation: () => fixture().set, signal }),
+      callbacks: [
+        api.csvLogger(chance(0.8) ? 'log.csv' : pick(['good.csv', 'none/log.csv', 'folder']), {
+          every: pick(['epoch', 'step']),
+        }),
+        api.tensorBoard({
+          folder: chance(0.8) ? 'runs' : pick(['good.csv', 'good.csv/runs']),
+          every: 1,
+          histograms: true,
+        }),
+        bend(api.reduceOnPlateau({ patience: 0 })),
+      ],
+    }),
+  ),
   findLearningRate: call(
     api.findLearningRate,
     () => (chance(0.6) ? fixture().model : model()),

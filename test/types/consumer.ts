@@ -11,6 +11,7 @@ import {
   concatPooling,
   conv1d,
   crf,
+  csvLogger,
   Dataset,
   dense,
   dropout,
@@ -39,6 +40,7 @@ import {
   type ParameterValues,
   type Prediction,
   padSequences,
+  progressBar,
   readCsv,
   readJsonLines,
   readText,
@@ -55,6 +57,7 @@ import {
   Tokenizer,
   type TrainingRun,
   type TrainOptions,
+  tensorBoard,
   train,
   trainTestSplit,
   warmup,
@@ -138,7 +141,16 @@ export async function networks(signal: AbortSignal): Promise<void> {
     sgd({ learningRate: warmup(0.1, { steps: 10 }), momentum: 0.9, average: ema() }),
     adamW({ groups: [{ parameters: [/bias$/, 'lstm.*'], weightDecay: 0, beta1: 0.8 }], lazy: true }),
   ]
-  console.log(others, reduceOnPlateau())
+  const looking: Callback[] = [
+    csvLogger('history.csv', { every: 'step' }),
+    progressBar(),
+    tensorBoard({ folder: 'runs', every: 'epoch' }),
+  ]
+  // @ts-expect-error a folder is missing
+  tensorBoard({ every: 5 })
+  // @ts-expect-error no such kind
+  csvLogger('history.csv', { every: 'batch' })
+  console.log(others, looking, reduceOnPlateau())
   const callback: Callback = {
     onEpochEnd(report: EpochReport) {
       console.log(report.epoch, report.validationLoss?.toFixed(3))
