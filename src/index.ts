@@ -142,6 +142,7 @@ export type { LayerState, ModelStates } from './model/states.js'
 export type { ComputeOptions, Precision } from './native/load.js'
 export { type ProgressBarOptions, progressBar } from './progress/progress-bar.js'
 export { type CheckDataOptions, checkData, type DataFinding, type DataReport } from './tasks/check-data.js'
+export { type CrossValidateTextOptions, crossValidateText } from './tasks/cross-validate-text.js'
 export type { LinearBaselineResult } from './tasks/linear-baseline.js'
 export {
   type Prediction,
@@ -191,6 +192,13 @@ export { WordTokenizer, type WordTokenizerOptions } from './text/word-tokenizer.
 export type { Normalization, WordOptions } from './text/words.js'
 export { type EmaOptions, ema, type SwaOptions, swa } from './training/averages.js'
 export { type CheckpointOptions, checkpoint } from './training/checkpoint.js'
+export {
+  type CrossValidateOptions,
+  type CrossValidation,
+  crossValidate,
+  type FoldOptions,
+  type FoldResult,
+} from './training/cross-validate.js'
 export { type CsvLoggerOptions, csvLogger } from './training/csv-logger.js'
 export { type EarlyStoppingOptions, earlyStopping } from './training/early-stopping.js'
 export {

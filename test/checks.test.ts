@@ -73,6 +73,11 @@ const CALLS: [name: string, call: Call, options: string][] = [
     'monitor patience minDelta baseline startFromEpoch restoreBestWeights',
   ],
   ['checkpoint', options => cellstate.checkpoint({ folder: 'a', ...options }), 'every keep monitor'],
+  [
+    'crossValidate',
+    options => cellstate.crossValidate(classifier, examples(10), { ...LOSS, ...options } as never),
+    'folds shuffle stratify groupBy seed callbacks signal epochs',
+  ],
   ['csvLogger', options => cellstate.csvLogger('a.csv', options), 'every'],
   ['tensorBoard', options => cellstate.tensorBoard({ folder: 'runs', ...options }), 'every histograms'],
   ['progressBar', options => cellstate.progressBar(options), 'kind'],

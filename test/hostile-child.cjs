@@ -1230,6 +1230,37 @@ const TARGETS = {
       minimum: random,
     }),
   ),
+  crossValidate: call(
+    api.crossValidate,
+    () => pick([() => api.sequential(fixture().model.description, { threads: 1 }), own, () => fixture().set]),
+    samples,
+    () => ({
+      loss: 'categoricalCrossentropy',
+      folds: 2 + below(2),
+      ...options({
+        shuffle: () => chance(0.5),
+        ...(chance(0.5) ? { stratify: () => pick([true, stratify()]) } : { groupBy: stratify }),
+        epochs: () => 1,
+        seed: () => 1,
+        metrics: () => ['accuracy'],
+        callbacks: () => pick([[], () => [], own, [{ onEpochEnd: own }]]),
+        signal,
+      }),
+    }),
+  ),
+  crossValidateText: call(api.crossValidateText, rows, () => ({
+    text: 'text',
+    label: 'label',
+    threads: 1,
+    baseline: false,
+    folds: 2,
+    ...options({
+      splitSeed: () => 1,
+      shuffle: () => chance(0.5),
+      tokenizer: () => pick([...KINDS, anyKind()]),
+      signal,
+    }),
+  })),
   csvLogger: call(
     api.csvLogger,
     () => pick(['log.csv', 'a\0b', '']),

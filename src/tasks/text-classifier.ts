@@ -203,13 +203,15 @@ export interface TrainingCard {
   baselines?: { majority: { label: string; accuracy: number }; linear?: { accuracy: number } }
 }
 
-interface Columns {
+/** @internal */
+export interface Columns {
   text: string | ((row: never) => unknown)
   label: string | ((row: never) => unknown)
   positive: string | undefined
 }
 
-interface Labelled {
+/** @internal A row as it was read. */
+export interface Labelled {
   text: string
   label: string
   /** What stands in the column of the label. */
@@ -251,7 +253,8 @@ export const DEFAULT_BATCH_SIZE = 32
 export const DEFAULT_TEST_SIZE = 0.2
 const MOST_CLASSES = 10_000
 const LOSS = 'categoricalCrossentropy'
-const OPTIONS = [
+/** @internal Names of {@link TextClassifierOptions}. */
+export const TEXT_OPTIONS = [
   'text',
   'label',
   'positive',
@@ -384,7 +387,7 @@ export class TextClassifier<Label extends string = string> {
     options: TextClassifierOptions<Row, Label>,
   ): Promise<TextClassifier<Label>>
   static async train<Row>(rows: Rows<Row>, options: TextClassifierOptions<Row>): Promise<TextClassifier> {
-    checkOptions('options', options, OPTIONS)
+    checkOptions('options', options, TEXT_OPTIONS)
     const columns = checkColumns(options)
     const name = checkChoice('options.recipe', options.recipe ?? 'default', ['default', 'article'])
     const recipe = RECIPES[name]
@@ -639,7 +642,8 @@ export class TextClassifier<Label extends string = string> {
   }
 }
 
-function checkColumns(columns: { text?: unknown; label?: unknown; positive?: unknown }): Columns {
+/** @internal Checks where text and label are. */
+export function checkColumns(columns: { text?: unknown; label?: unknown; positive?: unknown }): Columns {
   const { text, label, positive } = columns
   for (const [key, from] of Object.entries({ text, label })) {
     if (typeof from !== 'function' && (typeof from !== 'string' || from === '')) {
@@ -650,7 +654,8 @@ function checkColumns(columns: { text?: unknown; label?: unknown; positive?: unk
   return { text, label, positive } as Columns
 }
 
-async function collect<Row>(
+/** @internal Text and label of all rows. */
+export async function collect<Row>(
   rows: Rows<Row>,
   { text, label, positive }: Columns,
   signal: AbortSignal | undefined,

@@ -155,6 +155,27 @@ export interface TrainOptions {
   signal?: AbortSignal | undefined
 }
 
+/** @internal Names of {@link TrainOptions}. */
+export const TRAIN_OPTIONS = [
+  'loss',
+  'classWeight',
+  'optimizer',
+  'batchSize',
+  'maxTokens',
+  'epochs',
+  'lengthPool',
+  'gradientShards',
+  'accumulateSteps',
+  'truncatedBpttSteps',
+  'stateful',
+  'validation',
+  'metrics',
+  'callbacks',
+  'resume',
+  'seed',
+  'signal',
+] as const satisfies (keyof TrainOptions)[]
+
 /** A step that is under way. */
 interface Submitted {
   readonly learningRate: number
@@ -240,25 +261,7 @@ export function trainFor(
   documents: Settings['documents'],
 ): TrainingRun {
   if (!Model.is(model)) throw argumentTypeError('model', 'a model, as sequential([…])', model)
-  checkOptions('options', options, [
-    'loss',
-    'classWeight',
-    'optimizer',
-    'batchSize',
-    'maxTokens',
-    'epochs',
-    'lengthPool',
-    'gradientShards',
-    'accumulateSteps',
-    'truncatedBpttSteps',
-    'stateful',
-    'validation',
-    'metrics',
-    'callbacks',
-    'resume',
-    'seed',
-    'signal',
-  ])
+  checkOptions('options', options, TRAIN_OPTIONS)
   const { callbacks: given = [], resume } = options
   if (!Array.isArray(given)) throw argumentTypeError('options.callbacks', 'an array', given)
   // Read once: an array of the caller may give something else the next time.
