@@ -22,7 +22,7 @@ import {
 /** Options of {@link crossValidateText}: those of {@link TextClassifier.train}, and how the rows are put into folds. */
 export interface CrossValidateTextOptions<Row>
   extends FoldOptions,
-    Omit<TextClassifierOptions<Row>, 'validation' | 'testSize' | 'splitSeed'> {
+    Omit<TextClassifierOptions<Row>, 'resume' | 'validation' | 'testSize' | 'splitSeed'> {
   /** Seed of the draw of the folds, as scikit-learn's `random_state`. Default: `seed`. */
   splitSeed?: number | undefined
 }
@@ -45,7 +45,7 @@ export async function crossValidateText<Row>(
   const { folds, shuffle, splitSeed, ...given } = checkOptions('options', options, [
     'folds',
     'shuffle',
-    ...TEXT_OPTIONS.filter(name => name !== 'validation' && name !== 'testSize'),
+    ...TEXT_OPTIONS.filter(name => name !== 'resume' && name !== 'testSize' && name !== 'validation'),
   ])
   const columns = checkColumns(given)
   checkTokenizer(given.tokenizer)
