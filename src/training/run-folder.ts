@@ -105,6 +105,7 @@ export class RunFolder {
         where: file,
         got: String((cause as Error).message),
         needs: 'the file that RunFolder.create() wrote',
+        fix: ['begin a run of its own: RunFolder.create()'],
         cause,
       })
     }
