@@ -19,6 +19,7 @@ const ORDER = [
   'text',
   'native',
   'data',
+  'metrics',
   'model',
   'training',
   'progress',

@@ -205,7 +205,7 @@ function checkedStratum(label: StratumLabel, indices: number[]): Uint32Array {
 }
 
 /** Numbers and booleans by value, strings by code points as Python does (not by UTF-16 units). */
-function compareLabels(a: StratumLabel, b: StratumLabel): number {
+export function compareLabels(a: StratumLabel, b: StratumLabel): number {
   if (typeof a !== 'string' || typeof b !== 'string') return Number(a) - Number(b)
   const [left, right] = [Array.from(a), Array.from(b)]
   for (let i = 0; i < Math.min(left.length, right.length); i++) {
