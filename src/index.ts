@@ -137,6 +137,7 @@ export type {
   LossName,
   QuantileOptions,
 } from './model/losses.js'
+export type { Metric, MetricName, MetricValues, TopKMetric } from './model/metrics.js'
 export {
   type BackwardOptions,
   type EvaluateOptions,
@@ -153,7 +154,7 @@ export {
   type SequentialOptions,
   sequential,
 } from './model/model.js'
-export type { ClassWeight, Evaluation, Metric } from './model/objective.js'
+export type { ClassWeight, Evaluation } from './model/objective.js'
 export type { Average, Optimizer, ParameterGroup, ParameterPattern, Schedule } from './model/optimizer.js'
 export type { ModelInput } from './model/sequences.js'
 export { Session, type SessionOptions, type StreamOptions } from './model/session.js'
@@ -226,7 +227,7 @@ export {
   type LearningRateSearch,
   learningRateChart,
 } from './training/find-learning-rate.js'
-export type { EpochReport, History, StepReport } from './training/history.js'
+export type { EpochReport, History, StepReport, ValidationMetrics } from './training/history.js'
 export {
   binaryCrossentropy,
   binaryFocalCrossentropy,
@@ -237,7 +238,7 @@ export {
   quantile,
   sparseCategoricalCrossentropy,
 } from './training/losses.js'
-export type { Monitor } from './training/monitors.js'
+export type { Monitor } from './training/monitor.js'
 export {
   type AdagradOptions,
   type AdamOptions,

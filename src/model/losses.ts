@@ -8,7 +8,7 @@ import {
   checkShare,
   guesses,
 } from '../checks.js'
-import { argumentRangeError, argumentTypeError, show } from '../errors.js'
+import { argumentRangeError, argumentTypeError } from '../errors.js'
 import { refuseLoss } from './unsupported.js'
 
 /** Options of losses that know classes. */
@@ -200,12 +200,4 @@ export function countsRight({ kind }: LossDescription): boolean {
 /** Whether there is a loss, and a weight, a sequence, though there are outputs a step. */
 export function isOfSequences({ kind }: LossDescription): boolean {
   return kind === 'ctc' || kind === 'crf'
-}
-
-/** @throws RangeError if `metrics` has one that says nothing about `loss`. */
-export function checkMetricsOf(loss: LossDescription, path: string, metrics: readonly string[]): void {
-  if (!metrics.includes('accuracy') || countsRight(loss)) return
-  throw argumentRangeError(path, `left out for ${show(loss.kind)}: its answers are numbers, not classes`, [
-    'accuracy',
-  ])
 }

@@ -31,16 +31,9 @@ import {
 import { bytes, count } from '../words.js'
 import { pretrainedOf } from './layers/inputs.js'
 import { checkLayer, type Layer } from './layers.js'
-import { checkLoss, checkMetricsOf, type Loss, type LossDescription } from './losses.js'
-import {
-  checkTargets,
-  classWeightsOf,
-  type Evaluation,
-  METRICS,
-  type Metric,
-  nativeTargets,
-  type Outputs,
-} from './objective.js'
+import { checkLoss, type Loss, type LossDescription } from './losses.js'
+import { checkMetrics, Measures, type Metric, type MetricDescription, type OutputReader } from './metrics.js'
+import { checkTargets, classWeightsOf, type Evaluation, nativeTargets, type Outputs } from './objective.js'
 import { checkOptimizer, type Optimizer, optimizerDocument } from './optimizer.js'
 import { asBatch, type ModelInput, type Sequences, sequencesOf, unknownId } from './sequences.js'
 import { checkStepwise, Session, type SessionOptions } from './session.js'
@@ -312,7 +305,9 @@ export class Model {
   }
 
   /**
-   * Mean loss with what regularizers add, and accuracy if asked for, over a data set; dropout is off.
+   * Mean loss with what regularizers add, and metrics if asked for, over a data set; dropout is off.
+   *
+   * Metrics that look at outputs, all but accuracy, perplexity and bits, take a second pass over every batch.
    *
    * @throws CellstateError `ERR_DATA` if there are no examples, an id is not below `inputDim` or a target does not fit
    *   the loss; `ERR_NON_FINITE` if the loss overflows.
@@ -320,10 +315,30 @@ export class Model {
   async evaluate(data: SampleSource, options: EvaluateOptions): Promise<Evaluation> {
     checkOptions('options', options, ['loss', 'metrics', 'signal'])
     const loss = checkLoss('options.loss', options.loss)
-    const metrics = checkMetrics('options.metrics', options.metrics)
-    checkMetricsOf(loss, 'options.metrics', metrics)
+    const metrics = checkMetrics('options.metrics', options.metrics, loss)
     const signal = checkSignal('options.signal', options.signal)
     this.#handle()
+    return await this.measure(data, loss, this.measures(metrics, loss), signal)
+  }
+
+  /** @internal Metrics of the outputs, for one {@link Model.measure}. */
+  measures(metrics: readonly MetricDescription[], loss: LossDescription): Measures {
+    return new Measures(metrics, loss, this.#outputsOf())
+  }
+
+  /**
+   * @internal {@link Model.evaluate} with checked options.
+   *
+   * @param reader gets the outputs of every batch, too.
+   */
+  async measure(
+    data: SampleSource,
+    loss: LossDescription,
+    measures: Measures,
+    signal: AbortSignal | undefined,
+    reader?: OutputReader,
+  ): Promise<Evaluation> {
+    const readers = [...(measures.needsOutputs ? [measures] : []), ...(reader ? [reader] : [])]
     const parts = StreamedDataset.is(data) ? data.parts(signal) : [await Dataset.from(data, { signal })]
     const how = JSON.stringify(loss)
     const sums = { loss: 0, weight: 0, penalty: 0, correct: 0, rows: 0, tokens: 0, examples: 0 }
@@ -334,20 +349,24 @@ export class Model {
         const handle = this.#handle()
         const targets = nativeTargets(dataset, indices, loss, this.#outputsOf())
         const batch = this.#batchOf(dataset, indices)
-        const part = await nativeCall(() => handle.evaluate(batch, targets, how))
+        const evaluating = nativeCall(() => handle.evaluate(batch, targets, how))
+        const predicting = readers.length > 0 ? nativeCall(() => handle.predict(batch)) : undefined
+        const [part, output] = await Promise.all([evaluating, predicting])
         sums.loss += part.lossSum
         sums.weight += part.weightSum
         sums.penalty += part.penalty * indices.length
         sums.correct += part.correct
         sums.rows += part.rows
         sums.tokens += part.tokens
+        for (const reader of readers) reader.read(dataset, indices, output!.values)
       }
       sums.examples += dataset.length
     }
     if (sums.examples === 0) throw noExamples('evaluate')
+    const nats = sums.loss / sums.weight
     return {
-      loss: sums.loss / sums.weight + sums.penalty / sums.examples,
-      ...(metrics.includes('accuracy') ? { accuracy: sums.correct / sums.rows } : {}),
+      loss: nats + sums.penalty / sums.examples,
+      ...measures.values({ accuracy: sums.correct / sums.rows, nats }),
       examples: sums.examples,
       tokens: sums.tokens,
     }
@@ -916,13 +935,6 @@ function pretrainedValues(layers: readonly Layer[]): Record<string, Float32Array
 
 /** @internal Name of the document that makes a model file a checkpoint. */
 export const CHECKPOINT = 'checkpoint'
-
-/** Whether `value` is a list of metrics; the list. */
-export function checkMetrics(path: string, value: unknown): readonly Metric[] {
-  if (value === undefined) return []
-  if (!Array.isArray(value)) throw argumentTypeError(path, 'an array of metrics', value)
-  return Array.from(value, (metric, i) => checkChoice(`${path}[${i}]`, metric, METRICS))
-}
 
 /** The error for a data set without examples. */
 export function noExamples(call: string): CellstateError {

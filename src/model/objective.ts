@@ -1,29 +1,20 @@
-/** Says what a model is trained for: metrics, weights, and targets in the form of the native layer. */
+/** Says what a model is trained for: weights, and targets in the form of the native layer. */
 import { checkNumber } from '../checks.js'
 import type { Dataset } from '../data/dataset.js'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
 import type { NativeTargets } from '../native/binding.js'
 import { countsRight, isOfSequences, type LossDescription } from './losses.js'
+import type { MetricValues } from './metrics.js'
 
-/**
- * What is measured besides the loss: `'accuracy'`, the share of the right answers: of the outputs, or with CTC of the
- * sequences whose labels are read right along the best path.
- */
-export type Metric = 'accuracy'
-
-/** What {@link Model.evaluate} returns. */
-export interface Evaluation {
+/** What {@link Model.evaluate} returns: the loss, and the metrics that were asked for. */
+export interface Evaluation extends MetricValues {
   /** Mean loss over the examples, by weight. */
   loss: number
-  /** Share of right answers, from 0 to 1; only with the metric `'accuracy'`. */
-  accuracy?: number
   /** Examples that were evaluated. */
   examples: number
   /** Steps of their inputs. */
   tokens: number
 }
-
-export const METRICS: readonly Metric[] = ['accuracy']
 
 /** What the targets of a model are compared with. */
 export interface Outputs {

@@ -1,9 +1,9 @@
 /** Files from which a training that was ended, in whatever way, goes on to the bit. */
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { checkInteger, checkName, checkOptions } from '../checks.js'
+import { checkChoice, checkInteger, checkName, checkOptions } from '../checks.js'
 import { CellstateError } from '../errors.js'
-import { checkMonitor, isBetter, type Monitor, monitored } from './monitors.js'
+import { isBetter, MONITORS, type Monitor, monitored } from './monitor.js'
 import type { Callback, TrainingContext } from './train.js'
 
 /** Options of {@link checkpoint}. */
@@ -75,7 +75,7 @@ export class Checkpoints implements Callback {
     this.#keep = checkInteger('options.keep', options.keep ?? 3, 1, MOST_KEPT)
     this.#best = best === undefined ? undefined : checkName('options.best', best)
     this.#last = last === undefined ? undefined : checkName('options.last', last)
-    this.#monitor = monitor === undefined ? undefined : checkMonitor('options.monitor', monitor)
+    this.#monitor = monitor === undefined ? undefined : checkChoice('options.monitor', monitor, MONITORS)
   }
 
   state(): unknown {

@@ -1,7 +1,14 @@
 /** Ends a run when it no longer gets better. */
-import { checkBoolean, checkFromZero, checkInteger, checkNumber, checkOptions } from '../checks.js'
+import {
+  checkBoolean,
+  checkChoice,
+  checkFromZero,
+  checkInteger,
+  checkNumber,
+  checkOptions,
+} from '../checks.js'
 import type { EpochReport } from './history.js'
-import { checkMonitor, isBetter, type Monitor, monitored } from './monitors.js'
+import { isBetter, MONITORS, type Monitor, monitored } from './monitor.js'
 import type { Callback } from './train.js'
 
 /** Options of {@link earlyStopping}. */
@@ -50,7 +57,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
     'startFromEpoch',
     'restoreBestWeights',
   ])
-  const monitor = checkMonitor('options.monitor', options.monitor ?? 'validationLoss')
+  const monitor = checkChoice('options.monitor', options.monitor ?? 'validationLoss', MONITORS)
   const patience = checkInteger('options.patience', options.patience ?? 0, 0, MOST_EPOCHS)
   const minDelta = checkFromZero('options.minDelta', options.minDelta ?? 0)
   const baseline =

@@ -1,4 +1,11 @@
 /** What a training run reports: every step, every epoch, and all of it at the end. */
+import { METRIC_NAMES, type MetricName, type MetricValues } from '../model/metrics.js'
+import type { Evaluation } from '../model/objective.js'
+
+/** Metrics on the validation set after an epoch: those that were asked for, as `validationF1` for `'f1'`. */
+export type ValidationMetrics = {
+  [Name in MetricName as `validation${Capitalize<Name>}`]?: NonNullable<MetricValues[Name]>
+}
 
 /** Report of one step. */
 export interface StepReport {
@@ -25,7 +32,7 @@ export interface StepReport {
 }
 
 /** Report of one epoch. */
-export interface EpochReport {
+export interface EpochReport extends ValidationMetrics {
   /** Number of the epoch, from 1. */
   epoch: number
   /** Mean loss over the training examples, each as it was when its batch came. */
@@ -34,8 +41,6 @@ export interface EpochReport {
   accuracy?: number
   /** Mean loss on the validation set after the epoch. */
   validationLoss?: number
-  /** Share of right answers on the validation set after the epoch. */
-  validationAccuracy?: number
   /** Seconds of training, without validation. */
   seconds: number
   /** Those of them in which no step was computed: it was waited for examples, callbacks or a loop over the run. */
@@ -56,4 +61,18 @@ export interface History {
   steps: number
   /** Whether `break` or `stop()` ended the run before its last epoch. */
   stopped: boolean
+}
+
+/** Key of a metric in the report of an epoch. */
+export function validationKey(name: MetricName): keyof ValidationMetrics {
+  return `validation${name.charAt(0).toUpperCase()}${name.slice(1)}` as keyof ValidationMetrics
+}
+
+/** What an evaluation adds to the report of an epoch. */
+export function validationReport(evaluation: Evaluation): Partial<EpochReport> {
+  const measured = METRIC_NAMES.filter(name => evaluation[name] !== undefined)
+  return {
+    validationLoss: evaluation.loss,
+    ...Object.fromEntries(measured.map(name => [validationKey(name), evaluation[name]])),
+  }
 }

@@ -2,14 +2,18 @@
 import { checkChoice, checkFromZero, checkInteger, checkNumber, checkOptions } from '../checks.js'
 import { argumentTypeError } from '../errors.js'
 import type { EpochReport } from './history.js'
+import { betterWhen, MONITORS, type Monitor } from './monitor.js'
 import type { Callback } from './train.js'
 
 /** What {@link reduceOnPlateau} looks at. */
-export type PlateauMonitor = 'validationLoss' | 'validationAccuracy' | 'loss' | 'accuracy'
+export type PlateauMonitor = Monitor
 
 /** Options of {@link reduceOnPlateau}. */
 export interface ReduceOnPlateauOptions {
-  /** What should get better: a loss falls, an accuracy grows. Default `'validationLoss'`. */
+  /**
+   * What should get better: losses, errors and perplexity fall, others grow. A metric has to be among the `metrics` of the
+   * run. Default `'validationLoss'`.
+   */
   monitor?: PlateauMonitor | undefined
   /** What the learning rate is multiplied with, above 0 and below 1. Default 0.1. */
   factor?: number | undefined
@@ -23,7 +27,6 @@ export interface ReduceOnPlateauOptions {
   minimum?: number | undefined
 }
 
-const MONITORS = ['validationLoss', 'validationAccuracy', 'loss', 'accuracy'] as const
 const MOST_EPOCHS = 1_000_000
 
 /**
@@ -44,7 +47,7 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback 
   const patience = checkInteger('options.patience', options.patience ?? 10, 0, MOST_EPOCHS)
   const cooldown = checkInteger('options.cooldown', options.cooldown ?? 0, 0, MOST_EPOCHS)
   const [minDelta, minimum] = [fromZero('minDelta', 1e-4), fromZero('minimum', 0)]
-  const sign = monitor === 'accuracy' || monitor === 'validationAccuracy' ? -1 : 1
+  const sign = betterWhen(monitor) === 'higher' ? -1 : 1
   let best = Number.POSITIVE_INFINITY
   let waited = 0
   let cooling = 0

@@ -5,6 +5,7 @@ import { CHECKPOINT, type Model } from '../model/model.js'
 import type { NativeOptimizerState, NativeStateTensor } from '../native/binding.js'
 import { checkpointsIn } from './checkpoint.js'
 import type { History } from './history.js'
+import { unpackState } from './kept-state.js'
 import type { EpochTotals } from './metrics.js'
 
 /** Where a run stands: what a checkpoint holds besides tensors. */
@@ -96,10 +97,11 @@ async function take(model: Model, file: string): Promise<Checkpoint> {
     tensors: moments.map(tensor => ({ ...tensor, name: tensor.name.slice(OPTIMIZER.length) })),
   }
   const others = tensors.filter(({ name }) => !name.startsWith(OPTIMIZER))
+  const kept = new Map(others.map(({ name, values }) => [name, values]))
   return {
     file,
-    state,
-    tensors: new Map(others.map(({ name, values }) => [name, values])),
+    state: { ...state, history: unpackState(state.history, kept) as History },
+    tensors: kept,
     restore: async () => await restore(optimizer),
   }
 }

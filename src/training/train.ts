@@ -11,13 +11,20 @@ import {
 import { Dataset, type SampleSource } from '../data/dataset.js'
 import { StreamedDataset } from '../data/streamed-dataset.js'
 import { argumentError, argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
-import { checkLoss, checkMetricsOf, type Loss, type LossDescription } from '../model/losses.js'
-import { CHECKPOINT, checkMetrics, Model, noExamples } from '../model/model.js'
-import { type ClassWeight, checkClassWeight, type Metric } from '../model/objective.js'
+import { checkLoss, type Loss, type LossDescription } from '../model/losses.js'
+import {
+  asksFor,
+  checkMeasurable,
+  checkMetrics,
+  type Metric,
+  type MetricDescription,
+} from '../model/metrics.js'
+import { CHECKPOINT, Model, noExamples } from '../model/model.js'
+import { type ClassWeight, checkClassWeight } from '../model/objective.js'
 import { checkOptimizer, type Optimizer } from '../model/optimizer.js'
 import type { NativeStepReport } from '../native/binding.js'
 import { Checkpoints } from './checkpoint.js'
-import type { EpochReport, History, StepReport } from './history.js'
+import { type EpochReport, type History, type StepReport, validationReport } from './history.js'
 import { packState, unpackState } from './kept-state.js'
 import { EpochTotals } from './metrics.js'
 import { adam } from './optimizers.js'
@@ -115,7 +122,10 @@ export interface TrainOptions {
   lengthPool?: number | undefined
   /** Examples to measure loss and metrics on after every epoch. Default: none. */
   validation?: SampleSource | undefined
-  /** What is measured besides the loss. Default: nothing. */
+  /**
+   * What is measured besides the loss: on the validation examples after every epoch, `'accuracy'` also in training.
+   * Default: nothing.
+   */
   metrics?: readonly Metric[] | undefined
   /** Objects with hooks, called in this order. Default: none. */
   callbacks?: readonly Callback[] | undefined
@@ -186,7 +196,7 @@ interface Settings extends StepOptions {
   readonly optimizer: Optimizer
   readonly epochs: number
   readonly validation: SampleSource | undefined
-  readonly metrics: readonly Metric[]
+  readonly metrics: readonly MetricDescription[]
   /** Checkpoints come last: they keep what the others know. */
   readonly callbacks: readonly Callback[]
   readonly resume: string | undefined
@@ -279,8 +289,8 @@ export function trainFor(
   }
   const batchSize = checkInteger('options.batchSize', options.batchSize ?? 32, 1, MOST_EXAMPLES)
   const loss = checkLoss('options.loss', options.loss)
-  const metrics = checkMetrics('options.metrics', options.metrics)
-  checkMetricsOf(loss, 'options.metrics', metrics)
+  const metrics = checkMetrics('options.metrics', options.metrics, loss)
+  if (options.validation === undefined) checkMeasurable('options.metrics', metrics)
   const { maxTokens, truncatedBpttSteps } = options
   const stateful = checkBoolean('options.stateful', options.stateful ?? false)
   if (stateful) checkAlone(options)
@@ -565,6 +575,8 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       }
       const state: RunState = {
         ...place,
+        // A metric may be no number.
+        history: packState('history', place.history, tensors) as History,
         run: this.#what,
         rate: this.#rate,
         rateFactor: this.#rateFactor,
@@ -587,7 +599,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
   ): Promise<EpochReport | undefined> {
     const { signal, callbacks, metrics, epochs, loss, stateful, optimizer: described } = this.#settings
     const { epoch, updatesBefore, history } = place
-    const measured = metrics.includes('accuracy')
+    const measured = asksFor(metrics, 'accuracy')
     const totals = new EpochTotals(place.totals)
     const cut = { truncated: place.truncated, oversized: place.oversized }
     const start = performance.now()
@@ -686,12 +698,9 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     const { loss, metrics, signal } = this.#settings
     const stopping = this.#stopping.signal
     try {
-      const { loss: validationLoss, accuracy } = await this.#model.evaluate(validation, {
-        loss,
-        metrics,
-        signal: signal ? AbortSignal.any([signal, stopping]) : stopping,
-      })
-      return { validationLoss, ...(accuracy === undefined ? {} : { validationAccuracy: accuracy }) }
+      const until = signal ? AbortSignal.any([signal, stopping]) : stopping
+      const measures = this.#model.measures(metrics, loss)
+      return validationReport(await this.#model.measure(validation, loss, measures, until))
     } catch (error) {
       if (stopping.aborted && error === stopping.reason) return {}
       return placed(`validation after epoch ${epoch}`)(error)

@@ -1,25 +1,24 @@
-/** The numbers of an epoch that callbacks look at, and which way is better. */
-import { checkName } from '../checks.js'
+/** What of a run can be looked at to see whether it gets better. */
 import { argumentRangeError } from '../errors.js'
-import type { EpochReport } from './history.js'
+import { betterMetric, METRIC_NAMES } from '../model/metrics.js'
+import { type EpochReport, type ValidationMetrics, validationKey } from './history.js'
 
-/** A number of an {@link EpochReport}, as `'validationLoss'`. */
-export type Monitor = Exclude<
-  {
-    [Key in keyof EpochReport]-?: Required<EpochReport>[Key] extends number ? Key : never
-  }[keyof EpochReport],
-  'epoch' | 'seconds' | 'idleSeconds' | 'tokens' | 'truncated' | 'oversized'
->
+/** A number of every epoch: a key of its report, as `'validationLoss'` or `'validationF1'`. */
+export type Monitor = 'loss' | 'accuracy' | 'validationLoss' | keyof ValidationMetrics
 
-/** Which way a monitored number gets better: losses and errors fall, shares grow. */
+const DIRECTIONS = new Map<Monitor, 'lower' | 'higher'>([
+  ['validationLoss', 'lower'],
+  ['loss', 'lower'],
+  ['accuracy', 'higher'],
+  ...METRIC_NAMES.map(name => [validationKey(name), betterMetric(name)] as const),
+])
+
+/** All numbers that can be looked at. */
+export const MONITORS: readonly Monitor[] = [...DIRECTIONS.keys()]
+
+/** Whether a number is better when it is lower, as a loss, or higher, as an accuracy. */
 export function betterWhen(monitor: Monitor): 'lower' | 'higher' {
-  return /loss|error/i.test(monitor) ? 'lower' : 'higher'
-}
-
-/** Whether `value` may be the name of a monitored number; the name. */
-export function checkMonitor(path: string, value: unknown): Monitor {
-  if (/^[a-z]\w*$/i.test(checkName(path, value))) return value as Monitor
-  throw argumentRangeError(path, "the name of a number in the reports, as 'validationLoss'", value)
+  return DIRECTIONS.get(monitor)!
 }
 
 /**
