@@ -172,6 +172,7 @@ export {
   type TextClassifierOptions,
   type TextColumns,
   type TextEvaluateOptions,
+  type TextEvaluation,
   type TextLevel,
   type TextRecipe,
   type TextTokenizerName,

@@ -1,7 +1,8 @@
-/** `cellstate evaluate`: loss and accuracy of a saved model on a file of labelled texts. */
-import type { Evaluation } from '../model/objective.js'
+/** `cellstate evaluate`: how good a saved model is on a file of labelled texts. */
+import { reportTable } from '../metrics/report.js'
 import { showStatus } from '../progress/show.js'
-import { TextClassifier } from '../tasks/text-classifier.js'
+import { TextClassifier, type TextEvaluation } from '../tasks/text-classifier.js'
+import { printable } from '../terminal.js'
 import { type CommonOptions, given, type ReadingOptions, type Streams } from './options.js'
 import { namedRows } from './rows.js'
 
@@ -38,7 +39,7 @@ export async function evaluateCommand(
 
 function printReport(
   { model }: TextClassifier,
-  result: Evaluation & { accuracy: number },
+  result: TextEvaluation,
   seconds: number,
   path: string,
   { json }: EvaluateCommand,
@@ -49,6 +50,11 @@ function printReport(
     examples: result.examples,
     loss: result.loss,
     accuracy: result.accuracy,
+    labels: result.labels,
+    confusionMatrix: result.confusionMatrix,
+    classes: result.classes,
+    macroAverage: result.macroAverage,
+    weightedAverage: result.weightedAverage,
     seconds,
     tokensPerSecond: result.tokens / seconds,
     threads: model.threads,
@@ -56,9 +62,11 @@ function printReport(
     precision: model.precision,
     model: path,
   }
-  streams.out(
-    json
-      ? `${JSON.stringify(report)}\n`
-      : `accuracy ${(100 * report.accuracy).toFixed(2)} %, loss ${report.loss.toFixed(4)} on ${report.examples} rows\n`,
-  )
+  if (json) {
+    streams.out(`${JSON.stringify(report)}\n`)
+    return
+  }
+  const names = result.labels.map(printable)
+  const total = `accuracy ${(100 * report.accuracy).toFixed(2)} %, loss ${report.loss.toFixed(4)} on ${report.examples} rows`
+  streams.out(`${total}\n\n${reportTable(result, { names, withPoint: result.accuracy === 0 })}`)
 }

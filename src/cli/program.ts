@@ -228,7 +228,7 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
 
   const evaluate = cellstate
     .command('evaluate')
-    .description('measures loss and accuracy of a model')
+    .description('measures loss, accuracy and F1 of a model')
     .argument('<model>', 'file that train wrote')
     .argument('<file>', 'rows with a text and a label')
   addCommon(addReading(addColumns(evaluate, false))).action(

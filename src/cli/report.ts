@@ -31,7 +31,7 @@ export interface TrainReport {
   epochs: number
   bestEpoch?: { epoch: number; loss: number; accuracy: number }
   examples: { train: number; validation: number }
-  validation?: { loss: number; accuracy: number }
+  validation?: { loss: number; accuracy: number; macroF1?: number }
   baselines?: NonNullable<TextTraining['baselines']>
   verdict?: Verdict
   seconds: number
@@ -170,7 +170,8 @@ export function reportText(
 }
 
 function accuracyTable({ validation, baselines, examples }: TrainReport): string[] {
-  const rows: [string, number, string][] = [['LSTM', validation!.accuracy, 'this model']]
+  const { accuracy: own, macroF1 } = validation!
+  const rows: [string, number, string][] = [['LSTM', own, 'this model']]
   if (baselines?.linear) {
     rows.push(['bag of words', baselines.linear.accuracy, 'linear model of the words'])
   }
@@ -181,6 +182,9 @@ function accuracyTable({ validation, baselines, examples }: TrainReport): string
   return [
     `Accuracy on the ${count(examples.validation)} validation rows:`,
     ...rows.map(([name, share, what]) => `  ${name.padEnd(12)}  ${percent(share).padStart(7)}   ${what}`),
+    ...(macroF1 === undefined
+      ? []
+      : [`Macro F1 of this model, the mean over the classes: ${percent(macroF1)}`]),
   ]
 }
 

@@ -16,6 +16,8 @@ import { Dataset } from '../data/dataset.js'
 import { nameOf, placeOf } from '../data/place.js'
 import { splitIndices } from '../data/split.js'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
+import { confusionMatrix } from '../metrics/classification.js'
+import { type ClassScores, classificationScores, type SupportedScores } from '../metrics/report.js'
 import { dense } from '../model/layers/dense.js'
 import { dropout } from '../model/layers/dropout.js'
 import { embedding } from '../model/layers/inputs.js'
@@ -23,7 +25,8 @@ import { concatPooling } from '../model/layers/pooling.js'
 import { lstm } from '../model/layers/recurrent.js'
 import { bidirectional } from '../model/layers/wrappers.js'
 import type { Layer } from '../model/layers.js'
-import type { LossName } from '../model/losses.js'
+import { checkLoss, type LossName } from '../model/losses.js'
+import { answerOf, checkMetrics, type OutputReader } from '../model/metrics.js'
 import { loadModel, type Model, sequential } from '../model/model.js'
 import type { Evaluation } from '../model/objective.js'
 import type { Optimizer } from '../model/optimizer.js'
@@ -132,6 +135,22 @@ export interface TextEvaluateOptions<Row> {
   signal?: AbortSignal | undefined
 }
 
+/** What {@link TextClassifier.evaluate} returns. */
+export interface TextEvaluation<Label extends string = string> extends Evaluation {
+  /** Share of right answers, from 0 to 1. */
+  accuracy: number
+  /** The classes that rows or answers have, in the order of {@link TextClassifier.labels}. */
+  labels: Label[]
+  /** How often rows of one of `labels` (rows) were taken for another (columns). */
+  confusionMatrix: number[][]
+  /** Precision, recall, F1 and number of rows of each of `labels`. */
+  classes: ClassScores<Label>[]
+  /** The mean over `labels`: its `f1Score` is macro F1. */
+  macroAverage: SupportedScores
+  /** The mean by the number of rows of a class. */
+  weightedAverage: SupportedScores
+}
+
 /** What the classifier thinks of a text. */
 export interface Prediction<Label extends string = string> {
   /** The most probable class. */
@@ -158,8 +177,11 @@ export interface TextBaselines {
 export interface TextTraining {
   /** How many rows were trained on and validated with. */
   examples: { train: number; validation: number }
-  /** Loss and accuracy on the validation rows after the last epoch. */
-  validation?: { loss: number; accuracy: number }
+  /**
+   * Loss and accuracy on the validation rows after the last epoch. `macroF1` is the mean F1 of the classes; it is there for
+   * more than two classes, and where one has 60 % of these rows or more, unless the training was stopped.
+   */
+  validation?: { loss: number; accuracy: number; macroF1?: number }
   /** What to compare this accuracy with; `undefined` without validation rows. */
   baselines?: TextBaselines
   /** Losses and accuracies of all epochs. */
@@ -252,6 +274,8 @@ export const DEFAULT_BATCH_SIZE = 32
 /** @internal */
 export const DEFAULT_TEST_SIZE = 0.2
 const MOST_CLASSES = 10_000
+/** Share of one class from which on accuracy alone says little. */
+const SKEWED = 0.6
 const LOSS = 'categoricalCrossentropy'
 /** @internal Names of {@link TextClassifierOptions}. */
 export const TEXT_OPTIONS = [
@@ -475,6 +499,11 @@ export class TextClassifier<Label extends string = string> {
       )
       const last = history.epochs.at(-1)
       if (history.stopped) linear?.cancel()
+      const skewed = labels.length > 2 || Math.max(...rowsOf.validation) >= SKEWED * (validation?.length ?? 0)
+      const classified =
+        validationSet && skewed && !history.stopped
+          ? await classify(model, validationSet, labels, signal)
+          : undefined
       // What it cannot give is left out: a finished training is worth more than its comparison.
       const fitted = await fitting?.catch(() => undefined)
       signal?.throwIfAborted()
@@ -482,7 +511,13 @@ export class TextClassifier<Label extends string = string> {
         examples: { train: trainingSet.length, validation: validationSet?.length ?? 0 },
         ...(last?.validationLoss === undefined
           ? {}
-          : { validation: { loss: last.validationLoss, accuracy: last.validationAccuracy ?? 0 } }),
+          : {
+              validation: {
+                loss: last.validationLoss,
+                accuracy: last.validationAccuracy ?? 0,
+                ...(classified && { macroF1: classified.macroAverage.f1Score }),
+              },
+            }),
         ...(validation === undefined
           ? {}
           : {
@@ -584,7 +619,7 @@ export class TextClassifier<Label extends string = string> {
   }
 
   /**
-   * Loss and accuracy on labelled rows.
+   * Loss, accuracy, confusion matrix, and precision, recall and F1 of every class on labelled rows.
    *
    * @param options where text and label are; default: as in the training, unless a function was given there and the
    *   classifier was loaded.
@@ -593,7 +628,7 @@ export class TextClassifier<Label extends string = string> {
   async evaluate<Row>(
     rows: Rows<Row>,
     options: TextEvaluateOptions<Row> = {},
-  ): Promise<Evaluation & { accuracy: number }> {
+  ): Promise<TextEvaluation<Label>> {
     checkOptions('options', options, ['text', 'label', 'positive', 'signal'])
     const signal = checkSignal('options.signal', options.signal)
     const sameLabel = options.label === undefined
@@ -604,8 +639,7 @@ export class TextClassifier<Label extends string = string> {
     })
     const examples = await collect(rows, columns, signal, 'rows')
     const dataset = await encodeAll(examples, this.tokenizer, this.#document.clean, this.labels, signal)
-    const result = await this.model.evaluate(dataset, { loss: LOSS, metrics: ['accuracy'], signal })
-    return { ...result, accuracy: result.accuracy ?? 0 }
+    return await classify(this.model, dataset, this.labels, signal)
   }
 
   /**
@@ -639,6 +673,50 @@ export class TextClassifier<Label extends string = string> {
       probability: values[best]!,
       probabilities: probabilities as Record<Label, number>,
     }
+  }
+}
+
+/** Reads the class of every example and the one that the outputs say. */
+class Answers<Label extends string> implements OutputReader {
+  readonly truth: Label[] = []
+  readonly answers: Label[] = []
+  readonly #labels: readonly Label[]
+
+  constructor(labels: readonly Label[]) {
+    this.#labels = labels
+  }
+
+  read(dataset: Dataset, indices: Uint32Array, values: Float32Array): void {
+    const size = this.#labels.length
+    for (const [row, index] of indices.entries()) {
+      this.truth.push(this.#labels[dataset.targetOf(index) as number]!)
+      this.answers.push(this.#labels[answerOf(values.subarray(row * size, (row + 1) * size))]!)
+    }
+  }
+}
+
+async function classify<Label extends string>(
+  model: Model,
+  dataset: Dataset,
+  labels: readonly Label[],
+  signal: AbortSignal | undefined,
+): Promise<TextEvaluation<Label>> {
+  const read = new Answers(labels)
+  const loss = checkLoss('loss', LOSS)
+  const measures = model.measures(checkMetrics('metrics', ['accuracy'], loss), loss)
+  const result = await model.measure(dataset, loss, measures, signal, read)
+  const occurring = new Set([...read.truth, ...read.answers])
+  const order = labels.filter(label => occurring.has(label))
+  const options = { labels: order }
+  const { classes, macroAverage, weightedAverage } = classificationScores(read.truth, read.answers, options)
+  return {
+    ...result,
+    accuracy: result.accuracy ?? 0,
+    labels: order,
+    confusionMatrix: confusionMatrix(read.truth, read.answers, options),
+    classes,
+    macroAverage,
+    weightedAverage,
   }
 }
 
@@ -906,7 +984,7 @@ function cardOf(
     steps: history.steps,
     stopped: history.stopped,
     loss: LOSS,
-    ...(validation && { validation }),
+    ...(validation && { validation: { loss: validation.loss, accuracy: validation.accuracy } }),
     ...(baselines && {
       baselines: {
         majority: baselines.majority,

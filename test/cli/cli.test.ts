@@ -32,7 +32,16 @@ describe('the command line', () => {
 
     const evaluated = await cellstate(['evaluate', model, csv, '--json'])
     expect(evaluated).toMatchObject({ code: 0, err: '' })
-    expect(JSON.parse(evaluated.out)).toMatchObject({ task: 'classify', examples: 200 })
+    const { accuracy, labels, confusionMatrix, classes, ...scores } = JSON.parse(evaluated.out)
+    expect(scores).toMatchObject({ task: 'classify', examples: 200, macroAverage: { support: 200 } })
+    expect(labels).toEqual(['negative', 'positive'])
+    expect((confusionMatrix[0][0] + confusionMatrix[1][1]) / 200).toBe(accuracy)
+    expect(classes[1]).toMatchObject({ label: 'positive', precision: expect.any(Number), support: 100 })
+    const { out: table } = await cellstate(['evaluate', model, csv])
+    expect(table).toMatch(
+      /^accuracy \d+\.\d\d %, loss \d\.\d{4} on 200 rows\n\n {14}precision {4}recall {2}f1-score {3}support\n/,
+    )
+    expect(table.split('\n').slice(-3)[0]).toMatch(/^ {3}macro avg( +[01]\.\d\d){3} {7}200$/)
 
     const predicted = await cellstate(['predict', model, 'The food was great!', '--json'])
     expect(predicted).toMatchObject({ code: 0, err: '' })

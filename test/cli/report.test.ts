@@ -92,6 +92,13 @@ Next:
 `)
   })
 
+  it('tells macro F1 where it is known', async () => {
+    const validation = { loss: 0.3, accuracy: 0.9, macroF1: 0.7125 }
+    const told = 'always "positive"\nMacro F1 of this model, the mean over the classes: 71.3 %\n'
+    expect(await text({ baselines, validation })).toContain(told)
+    expect(await report({ validation })).toMatchObject({ validation })
+  })
+
   it('does not call an epoch better that was only as accurate', async () => {
     const equal = { epochs: [epoch(1, 0.9, 0.1), epoch(2, 0.9)], steps: 20, stopped: false }
     expect(await text({ history: equal })).toMatch(

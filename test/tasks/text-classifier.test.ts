@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { readCsv } from '../../src/data/csv.js'
+import { metrics } from '../../src/metrics/metrics.js'
 import { loadModel } from '../../src/model/model.js'
 import { TextClassifier } from '../../src/tasks/text-classifier.js'
 import { Tokenizer } from '../../src/text/tokenizer.js'
@@ -187,6 +188,37 @@ describe('TextClassifier', () => {
     expect(classifier.training!.history).toMatchObject({ steps: 1 })
     const result = await classifier.evaluate(reviews(10))
     expect(result.examples).toBe(10)
+    expectTypeOf(result.labels).toEqualTypeOf<('positive' | 'negative')[]>()
+  })
+
+  it('evaluates with the scores of every class, as its predictions give them', async () => {
+    const classifier = await TextClassifier.train(reviews(60), { text: 'text', label: 'stars', epochs: 4 })
+    const rows = reviews(30).map((row, i) => (i % 7 === 0 ? { ...row, stars: '1' } : row))
+    const result = await classifier.evaluate(rows)
+    const answers = (await classifier.predict(rows.map(({ text }) => text))).map(({ label }) => label)
+    const truth = rows.map(({ stars }) => stars)
+    const { classes, macroAverage, weightedAverage } = metrics.classificationScores(truth, answers)
+    expect(result).toMatchObject({
+      accuracy: metrics.accuracy(truth, answers),
+      labels: classes.map(({ label }) => label),
+      confusionMatrix: metrics.confusionMatrix(truth, answers),
+      classes,
+      macroAverage,
+      weightedAverage,
+    })
+    expect(result.accuracy).toBeGreaterThan(0.5)
+    expect(result.accuracy).toBeLessThan(1)
+  })
+
+  it('tells macro F1 of the validation rows where accuracy says little', async () => {
+    const columns = { text: 'text', label: 'stars', epochs: 1 }
+    const even = await TextClassifier.train(reviews(60), { ...columns, validation: reviews(20) })
+    expect(even.training!.validation).not.toHaveProperty('macroF1')
+    const skewed = reviews(60).filter((row, i) => row.stars === '5' || i % 4 === 0)
+    const classifier = await TextClassifier.train(reviews(60), { ...columns, validation: skewed })
+    const { macroAverage } = await classifier.evaluate(skewed)
+    expect(classifier.training!.validation!.macroF1).toBe(macroAverage.f1Score)
+    expect(classifier.card!.validation).not.toHaveProperty('macroF1')
   })
 
   it('takes the words of the training rows only', async () => {
