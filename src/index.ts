@@ -46,25 +46,8 @@ export { type ReadWavOptions, readWav, type WavBlock, type WavSource } from './d
 export { type MissingValues, type Windows, type WindowsOptions, windows } from './data/windows.js'
 export { CellstateError, ERROR_CODES, type ErrorCode, type ErrorDetails } from './errors.js'
 export { type GradientFlowOptions, gradientFlow, type LayerFlow } from './explain/gradient-flow.js'
-export type {
-  ColumnOptions,
-  ConfusionMatrixOptions,
-  ScoreAverage,
-  ScoreOptions,
-  TopKOptions,
-  WeightOptions,
-} from './metrics/classification.js'
-export type { Scores, ZeroDivision } from './metrics/counts.js'
-export type { ClassLabel } from './metrics/inputs.js'
-export { metrics } from './metrics/metrics.js'
-export type { RocAucOptions } from './metrics/ranking.js'
-export type {
-  ClassificationReportOptions,
-  ClassificationScores,
-  ClassificationScoresOptions,
-  ClassScores,
-  SupportedScores,
-} from './metrics/report.js'
+export * as metrics from './metrics/metrics.js'
+export type { ClassScores, SupportedScores } from './metrics/report.js'
 export { type CtcDecodeOptions, type CtcLabels, ctcDecode } from './model/ctc-decode.js'
 export type { Activation, ElementwiseActivation } from './model/layers/activations.js'
 export { type Conv1dLayer, type Conv1dOptions, conv1d, type Padding } from './model/layers/convolution.js'

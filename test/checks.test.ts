@@ -81,6 +81,21 @@ const CALLS: [name: string, call: Call, options: string][] = [
   ['csvLogger', options => cellstate.csvLogger('a.csv', options), 'every'],
   ['tensorBoard', options => cellstate.tensorBoard({ folder: 'runs', ...options }), 'every histograms'],
   ['progressBar', options => cellstate.progressBar(options), 'kind'],
+  [
+    'metrics.confusionMatrix',
+    options => cellstate.metrics.confusionMatrix([0, 1], [0, 1], options),
+    'labels sampleWeight',
+  ],
+  [
+    'metrics.classificationReport',
+    options => cellstate.metrics.classificationReport([0, 1], [0, 1], options),
+    'labels targetNames digits sampleWeight',
+  ],
+  [
+    'metrics.rocAuc',
+    options => cellstate.metrics.rocAuc([0, 1], [0.2, 0.4], options),
+    'multiClass average labels sampleWeight',
+  ],
   ['oneCycle', options => oneCycle({ maximum: 1, ...options }), 'maximum warmup initialDivisor finalDivisor'],
   [
     'readCsv',

@@ -661,7 +661,7 @@ const training = () => ({
     gradientShards: () => 1 + below(3),
     classWeight: () => pick(['balanced', 'balanced', [1, 2], { 1: 3 }, { 1: 3 }, { a: 1 }, view()]),
     validation: samples,
-    metrics: () => ['accuracy'],
+    metrics: () => metricNames(),
     callbacks: () => [
       {
         [pick(['onTrainBegin', 'onStepEnd', 'onEpochEnd', 'onTrainEnd'])]: pick([
@@ -905,6 +905,46 @@ const stop = () => (chance(0.5) ? {} : { signal: chance(0.3) ? signal() : undefi
 // ---- the functions --------
 
 /** What calls `target` with bent arguments; those of `makes` fit. */
+/** Labels of one kind, mostly as many as others. */
+const classLabels = () =>
+  pick([() => [0, 1, 1, 0], () => ['a', 'b', 'a', 'b'], () => view(Int32Array, 4), ids])()
+const classScores = () =>
+  pick([
+    () => [0.1, 0.7, 0.4, 0.2],
+    () => Array.from({ length: 4 }, () => [0.3, 0.7]),
+    () => Array.from({ length: 4 }, () => [0.2, 0.3, 0.5]),
+    () => view(Float32Array, 4),
+  ])()
+const sampleWeight = () => pick([[1, 0, 2, 0.5], view(Float32Array, 4)])
+const classOptions = others => () =>
+  options({
+    labels: () =>
+      pick([
+        [0, 1],
+        ['a', 'b'],
+        [0, 1, 2],
+      ]),
+    sampleWeight,
+    ...others,
+  })
+const metricNames = () =>
+  some(3, () =>
+    pick([
+      'accuracy',
+      'f1',
+      'f1Macro',
+      'rocAuc',
+      'perplexity',
+      'meanAbsoluteError',
+      { kind: 'topKAccuracy', k: 2 },
+    ]),
+  )
+const scoreOptions = classOptions({
+  average: () => pick(['binary', 'macro', 'weighted', 'micro', 'none']),
+  posLabel: () => pick([0, 1, 'a']),
+  zeroDivision: () => pick([0, 1, Number.NaN]),
+})
+
 const call =
   (target, ...makes) =>
   () => {
@@ -1159,6 +1199,69 @@ const TARGETS = {
         signal: () => (chance(0.3) ? signal() : undefined),
       }),
   ),
+  'metrics.accuracy': call(api.metrics.accuracy, classLabels, classLabels, () => options({ sampleWeight })),
+  'metrics.topKAccuracy': call(
+    api.metrics.topKAccuracy,
+    classLabels,
+    classScores,
+    classOptions({ k: () => 1 + below(3) }),
+  ),
+  'metrics.confusionMatrix': call(
+    api.metrics.confusionMatrix,
+    classLabels,
+    classLabels,
+    classOptions({ normalize: () => pick(['true', 'pred', 'all']) }),
+  ),
+  'metrics.precision': call(api.metrics.precision, classLabels, classLabels, scoreOptions),
+  'metrics.recall': call(api.metrics.recall, classLabels, classLabels, scoreOptions),
+  'metrics.f1Score': call(api.metrics.f1Score, classLabels, classLabels, scoreOptions),
+  'metrics.classificationScores': call(
+    api.metrics.classificationScores,
+    classLabels,
+    classLabels,
+    classOptions({ zeroDivision: () => pick([0, 1]) }),
+  ),
+  'metrics.classificationReport': call(
+    api.metrics.classificationReport,
+    classLabels,
+    classLabels,
+    classOptions({ digits: () => below(5), targetNames: () => [text(), text()] }),
+  ),
+  'metrics.rocAuc': call(
+    api.metrics.rocAuc,
+    classLabels,
+    classScores,
+    classOptions({
+      multiClass: () => pick(['ovr', 'ovo']),
+      average: () => pick(['macro', 'weighted']),
+    }),
+  ),
+  'metrics.logLoss': call(api.metrics.logLoss, classLabels, classScores, classOptions({})),
+  'metrics.perplexity': call(api.metrics.perplexity, () => pick([random(), classScores()])),
+  'metrics.bitsPerCharacter': call(api.metrics.bitsPerCharacter, () => pick([random(), classScores()])),
+  ...Object.fromEntries(
+    ['meanAbsoluteError', 'meanSquaredError', 'rootMeanSquaredError', 'meanAbsolutePercentageError'].map(
+      name => [
+        `metrics.${name}`,
+        call(api.metrics[name], classScores, classScores, () => options({ sampleWeight })),
+      ],
+    ),
+  ),
+  'metrics.editDistance': call(
+    api.metrics.editDistance,
+    () => pick([text, ids, view])(),
+    () => pick([text, ids, view])(),
+  ),
+  'metrics.wordErrorRate': call(
+    api.metrics.wordErrorRate,
+    () => pick([text, () => [text(), text()]])(),
+    () => pick([text, () => [text(), text()]])(),
+  ),
+  'metrics.characterErrorRate': call(
+    api.metrics.characterErrorRate,
+    () => pick([text, () => [text(), text()]])(),
+    () => pick([text, () => [text(), text()]])(),
+  ),
   'initializers.uniform': call(api.initializers.uniform, () => options({ limit: random })),
   'initializers.normal': call(api.initializers.normal, () => options({ stddev: random })),
   'initializers.truncatedNormal': call(api.initializers.truncatedNormal, () => options({ stddev: random })),
@@ -1222,7 +1325,7 @@ const TARGETS = {
   checkpoint: call(api.checkpoint, () => options(checkpoints)),
   reduceOnPlateau: call(api.reduceOnPlateau, () =>
     options({
-      monitor: () => pick(['loss', 'validationLoss', 'accuracy']),
+      monitor: () => pick(['loss', 'validationLoss', 'accuracy', 'validationF1']),
       factor: random,
       patience: () => below(3),
       minDelta: random,
@@ -1493,7 +1596,7 @@ const TARGETS = {
     () => (chance(0.6) ? set() : samples()),
     () => ({
       loss: loss(),
-      ...options({ metrics: () => ['accuracy'] }),
+      ...options({ metrics: () => metricNames() }),
       ...stop(),
     }),
   ),

@@ -1,47 +1,37 @@
-/** All metrics under one name: some are named as losses are. */
-import {
+/** Metrics of plain arrays, with the names and values of scikit-learn: what `metrics` of the package holds. */
+export {
   accuracy,
+  type ColumnOptions,
+  type ConfusionMatrixOptions,
   confusionMatrix,
   f1Score,
   logLoss,
   precision,
   recall,
+  type ScoreAverage,
+  type ScoreFunction,
+  type ScoreOptions,
+  type TopKOptions,
   topKAccuracy,
+  type WeightOptions,
 } from './classification.js'
-import { characterErrorRate, editDistance, wordErrorRate } from './edits.js'
-import { bitsPerCharacter, perplexity } from './language.js'
-import { rocAuc } from './ranking.js'
-import {
+export type { Scores, ZeroDivision } from './counts.js'
+export { characterErrorRate, editDistance, wordErrorRate } from './edits.js'
+export type { ClassLabel } from './inputs.js'
+export { bitsPerCharacter, perplexity } from './language.js'
+export { type RocAucOptions, rocAuc } from './ranking.js'
+export {
   meanAbsoluteError,
   meanAbsolutePercentageError,
   meanSquaredError,
   rootMeanSquaredError,
 } from './regression.js'
-import { classificationReport, classificationScores } from './report.js'
-
-/**
- * Metrics of plain arrays, with the names and values of scikit-learn; docs/metrics.md has them in a table.
- *
- * @example metrics.f1Score([0, 1, 1], [0, 1, 0]) // 0.6666666666666666
- */
-export const metrics = Object.freeze({
-  accuracy,
-  bitsPerCharacter,
-  characterErrorRate,
+export {
+  type ClassificationReportOptions,
+  type ClassificationScores,
+  type ClassificationScoresOptions,
+  type ClassScores,
   classificationReport,
   classificationScores,
-  confusionMatrix,
-  editDistance,
-  f1Score,
-  logLoss,
-  meanAbsoluteError,
-  meanAbsolutePercentageError,
-  meanSquaredError,
-  perplexity,
-  precision,
-  recall,
-  rocAuc,
-  rootMeanSquaredError,
-  topKAccuracy,
-  wordErrorRate,
-})
+  type SupportedScores,
+} from './report.js'

@@ -35,6 +35,7 @@ import {
   lstm,
   type Model,
   type ModelOutput,
+  metrics,
   type Optimizer,
   type PaddedSequences,
   type ParameterValues,
@@ -107,6 +108,9 @@ export async function labels(): Promise<void> {
   const { accuracy, loss } = await unknown.evaluate(rows, { text: 'text', label: 'stars', positive: '>3' })
   same<typeof accuracy, number>(accuracy, true)
   same<typeof loss, number>(loss, true)
+  const { labels, classes, macroAverage } = await loaded.evaluate(rows)
+  same<typeof labels, ('pos' | 'neg')[]>(labels, true)
+  console.log(classes[0]?.label satisfies 'pos' | 'neg' | undefined, macroAverage.f1Score.toFixed(2))
 
   // @ts-expect-error a label is needed
   TextClassifier.train(rows, { text: 'text' })
@@ -153,10 +157,16 @@ export async function networks(signal: AbortSignal): Promise<void> {
   console.log(others, looking, reduceOnPlateau())
   const callback: Callback = {
     onEpochEnd(report: EpochReport) {
-      console.log(report.epoch, report.validationLoss?.toFixed(3))
+      console.log(report.epoch, report.validationLoss?.toFixed(3), report.validationF1?.toFixed(3))
     },
   }
-  const options: TrainOptions = { loss, optimizer, callbacks: [callback], signal, metrics: ['accuracy'] }
+  const options: TrainOptions = {
+    loss,
+    optimizer,
+    callbacks: [callback],
+    signal,
+    metrics: ['accuracy', { kind: 'topKAccuracy', k: 3 }],
+  }
   const run: TrainingRun = train(model, [{ input: [1, 2], target: 0, weight: 2 }], options)
   for await (const step of run) same<typeof step, StepReport>(step, true)
   const history = await run
@@ -176,6 +186,22 @@ export async function networks(signal: AbortSignal): Promise<void> {
   await model.setWeights({ 'dense.bias': Float32Array.of(0, 0) })
   const evaluation = await model.evaluate(new Dataset([{ input: [[1, 2]], target: [0.5] }]), { loss })
   same<typeof evaluation.accuracy, number | undefined>(evaluation.accuracy, true)
+  same<typeof evaluation.rocAuc, number | undefined>(evaluation.rocAuc, true)
+  reduceOnPlateau({ monitor: 'validationMeanAbsoluteError' })
+  const f1 = metrics.f1Score(['a', 'b'], ['a', 'a'], { posLabel: 'a' })
+  same<typeof f1, number>(f1, true)
+  const each = metrics.f1Score([0, 1], Int32Array.of(0, 1), { average: 'none' })
+  same<typeof each, number[]>(each, true)
+  const scoreOptions: metrics.ScoreOptions = { zeroDivision: Number.NaN }
+  console.log(scoreOptions, metrics.editDistance('kitten', ['s', 'i']))
+  // @ts-expect-error there is no such metric
+  await model.evaluate([], { loss, metrics: ['f3'] })
+  // @ts-expect-error only topKAccuracy has an option
+  await model.evaluate([], { loss, metrics: [{ kind: 'f1', k: 2 }] })
+  // @ts-expect-error there is no such mean
+  metrics.recall([0, 1], [0, 1], { average: 'mean' })
+  // @ts-expect-error there is no such number
+  reduceOnPlateau({ monitor: 'validationf1' })
   await model.save('model.safetensors')
   ;(await loadModel('model.safetensors', { allowNonFinite: true })).dispose()
 
