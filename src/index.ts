@@ -261,6 +261,23 @@ export {
   type WarmupOptions,
   warmup,
 } from './training/schedules.js'
+export {
+  type SearchOptions,
+  type SearchResult,
+  search,
+  type Trial,
+  type TrialTraining,
+} from './training/search.js'
+export {
+  type Choice,
+  choice,
+  integer,
+  logUniform,
+  type NumberRange,
+  type SearchSpace,
+  type SearchValues,
+  uniform,
+} from './training/space.js'
 export { type TensorBoardOptions, tensorBoard } from './training/tensorboard/tensor-board.js'
 export {
   type Callback,

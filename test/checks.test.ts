@@ -78,6 +78,20 @@ const CALLS: [name: string, call: Call, options: string][] = [
     options => cellstate.crossValidate(classifier, examples(10), { ...LOSS, ...options } as never),
     'folds shuffle stratify groupBy seed callbacks signal epochs',
   ],
+  [
+    'search',
+    options =>
+      cellstate.search({
+        space: { units: cellstate.integer(1, 2) },
+        build: classifier,
+        training: () => LOSS as never,
+        data: examples(4),
+        validation: examples(4),
+        trials: 1,
+        ...options,
+      }),
+    'space build training data validation trials epochs strategy minEpochs factor monitor direction concurrency seed onTrial signal',
+  ],
   ['csvLogger', options => cellstate.csvLogger('a.csv', options), 'every'],
   ['tensorBoard', options => cellstate.tensorBoard({ folder: 'runs', ...options }), 'every histograms'],
   ['progressBar', options => cellstate.progressBar(options), 'kind'],

@@ -1364,6 +1364,50 @@ const TARGETS = {
       signal,
     }),
   })),
+  choice: call(api.choice, () => some(4, any)),
+  uniform: call(api.uniform, number, number),
+  logUniform: call(api.logUniform, number, number),
+  integer: call(api.integer, number, number),
+  search: call(api.search, () => ({
+    space: {
+      rate: pick([api.logUniform(1e-4, 1), api.choice([1, 1e30, Number.NaN, 'x'])]),
+      units: bend(api.integer(1, 3)),
+    },
+    build: pick([
+      ({ units }) =>
+        api.sequential(
+          [
+            api.embedding({ inputDim: 5, outputDim: 2 }),
+            api.lstm({ units }),
+            api.dense({ units: 2, activation: 'softmax' }),
+          ],
+          {
+            threads: 1,
+          },
+        ),
+      () => fixture().set,
+      own,
+    ]),
+    training: pick([
+      ({ rate }) => ({ loss: 'categoricalCrossentropy', optimizer: api.adam({ learningRate: rate }) }),
+      () => bend({ loss: 'categoricalCrossentropy', metrics: ['accuracy'], batchSize: 2 }),
+    ]),
+    data: fixture().set,
+    validation: fixture().set,
+    trials: 1 + below(4),
+    ...options({
+      epochs: () => 1 + below(4),
+      strategy: () => pick(['random', 'successiveHalving', 'successiveHalving']),
+      factor: () => 2 + below(2),
+      minEpochs: () => 1,
+      monitor: () => pick(['loss', 'accuracy', 'tokens']),
+      direction: () => pick(['min', 'max']),
+      concurrency: () => 1 + below(3),
+      onTrial: () => pick([own, () => {}]),
+      seed: () => below(9),
+      signal,
+    }),
+  })),
   csvLogger: call(
     api.csvLogger,
     () => pick(['log.csv', 'a\0b', '']),

@@ -41,6 +41,12 @@ export class MersenneTwister {
     return word >>> 0
   }
 
+  /** A number from 0 to below 1, a multiple of 2⁻⁵³ (`RandomState.random_sample`). */
+  nextDouble(): number {
+    const [high, low] = [this.nextUint32() >>> 5, this.nextUint32() >>> 6]
+    return (high * 2 ** 26 + low) / 2 ** 53
+  }
+
   /**
    * A whole number from 0 to `max`, both included: draws of as many bits as `max` has, until one is not above it
    * (`random_interval` of NumPy).

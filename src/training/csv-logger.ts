@@ -3,6 +3,7 @@ import { open, readFile } from 'node:fs/promises'
 import { checkChoice, checkName, checkOptions } from '../checks.js'
 import { argumentRangeError, CellstateError, show } from '../errors.js'
 import { writeWhole } from '../write-whole.js'
+import { csvFields, csvLine } from './csv-line.js'
 import { LogFile } from './log-file.js'
 import type { Callback, TrainingContext } from './train.js'
 
@@ -46,9 +47,9 @@ export function csvLogger(path: string, options: CsvLoggerOptions = {}): Callbac
     let text = ''
     if (columns === undefined) {
       columns = Object.keys(row)
-      text = lineOf(columns)
+      text = csvLine(columns)
     }
-    return log?.append(Buffer.from(text + lineOf(columns.map(name => row[name]))))
+    return log?.append(Buffer.from(text + csvLine(columns.map(name => row[name]))))
   }
   const hooks: Callback =
     every === 'step'
@@ -69,7 +70,7 @@ export function csvLogger(path: string, options: CsvLoggerOptions = {}): Callbac
       const kept =
         resumed && found !== '' ? rowsUntil(path, await readFile(path, 'utf8'), every, resumed) : ''
       await writeWhole(path, 'csvLogger(path)', handle => handle.writeFile(kept))
-      columns = kept === '' ? undefined : fieldsOf(kept.slice(0, kept.indexOf('\n')))
+      columns = kept === '' ? undefined : csvFields(kept.slice(0, kept.indexOf('\n')))
       steps = resumed?.steps ?? 0
       log = new LogFile(path, 'row', Buffer.byteLength(kept))
     },
@@ -134,22 +135,4 @@ function notALog(path: string, got: string, needs: string): CellstateError {
     why: 'what is in it would be lost',
     fix: ['give another path: csvLogger(path)', 'or remove the file'],
   })
-}
-
-function lineOf(values: readonly unknown[]): string {
-  return `${values.map(field).join(',')}\n`
-}
-
-/** A value in full, on one line. */
-function field(value: unknown): string {
-  if (value === undefined || value === null) return ''
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value).replace(/[\r\n]+/g, ' ')
-  return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-}
-
-/** The fields of a line that {@link lineOf} wrote. */
-function fieldsOf(line: string): string[] {
-  return Array.from(line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g), ([, quoted, plain = '']) =>
-    quoted === undefined ? plain : quoted.replaceAll('""', '"'),
-  )
 }

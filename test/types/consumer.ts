@@ -6,11 +6,14 @@ import {
   bidirectional,
   type Callback,
   CellstateError,
+  type CrossValidation,
   type CsvRow,
+  choice,
   cleanText,
   concatPooling,
   conv1d,
   crf,
+  crossValidate,
   csvLogger,
   Dataset,
   dense,
@@ -26,12 +29,14 @@ import {
   type Initializer,
   initializers,
   input,
+  integer,
   type Layer,
   type Loss,
   type LstmLayer,
   type LstmOptions,
   layerNormalization,
   loadModel,
+  logUniform,
   lstm,
   type Model,
   type ModelOutput,
@@ -49,6 +54,7 @@ import {
   regularizers,
   residual,
   type StepReport,
+  search,
   sequential,
   sgd,
   simpleRnn,
@@ -61,6 +67,7 @@ import {
   tensorBoard,
   train,
   trainTestSplit,
+  uniform,
   warmup,
 } from 'cellstate'
 
@@ -150,6 +157,28 @@ export async function networks(signal: AbortSignal): Promise<void> {
     progressBar(),
     tensorBoard({ folder: 'runs', every: 'epoch' }),
   ]
+  const found = await search({
+    space: {
+      cell: choice(['lstm', 'gru']),
+      units: integer(8, 64),
+      rate: logUniform(1e-4, 0.1),
+      share: uniform(0, 1),
+    },
+    build({ cell, units, share }) {
+      same<typeof cell, 'lstm' | 'gru'>(cell, true)
+      same<typeof units, number>(units, true)
+      return sequential([input({ features: 7 }), lstm({ units, dropout: share })])
+    },
+    training: ({ rate }) => ({ loss: 'meanSquaredError', optimizer: adam({ learningRate: rate }) }),
+    data: [{ input: [[1]], target: 1 }],
+    validation: [{ input: [[1]], target: 1 }],
+  })
+  const chosen: 'lstm' | 'gru' = found.best.values.cell
+  const crossed: CrossValidation = await crossValidate(() => model, [], {
+    loss: 'meanSquaredError',
+    groupBy: (_, i) => i,
+  })
+  console.log(chosen, crossed.mean.loss)
   // @ts-expect-error a folder is missing
   tensorBoard({ every: 5 })
   // @ts-expect-error no such kind
