@@ -384,8 +384,8 @@ export class Model {
    * Replaces parameters; those without an entry stay.
    *
    * @param weights numbers by the name of the parameter, or what {@link Model.weights} returned.
-   * @throws TypeError or RangeError if a name is unknown, the number of values differs or one is not a finite number;
-   *   nothing is changed then.
+   * @throws TypeError or RangeError if a name is unknown, the shape or the number of values differs or one is not a finite
+   *   number; nothing is changed then.
    */
   async setWeights(
     weights:
@@ -416,6 +416,7 @@ export class Model {
           values,
         )
       }
+      if (entry !== values) checkShape(`weights[${name}].shape`, entry.shape, parameter.shape)
       names.push(name)
       arrays.push(values)
     }
@@ -956,6 +957,24 @@ function checkIds(dataset: Dataset, inputDim: number, name: string, what: 'examp
       ? `inputs[${example}][${position}]`
       : `example ${dataset.positionOf(example)}, input[${position}]`
   throw unknownId(where, id, dataset.largestId, inputDim, name)
+}
+
+function checkShape(path: string, shape: unknown, expected: readonly number[]): void {
+  const needs = `[${expected.join(', ')}]`
+  if (!Array.isArray(shape)) throw argumentTypeError(path, `the array ${needs}`, shape)
+  const isLike = (other: readonly number[]) =>
+    shape.length === other.length && other.every((length, i) => shape[i] === length)
+  if (isLike(expected)) return
+  const short = shape.length <= 8 && shape.every(length => typeof length === 'number')
+  const got = short ? `[${shape.join(', ')}]` : show(shape)
+  throw argumentError(RangeError, `${path} must be ${needs}, got ${got}`, {
+    where: path,
+    got,
+    needs,
+    fix: isLike(expected.toReversed())
+      ? ['transpose the matrix: PyTorch has a row where a column is here']
+      : [],
+  })
 }
 
 function unknownParameter(name: string, names: readonly string[]): RangeError {

@@ -152,6 +152,19 @@ describe('Model', () => {
     )
   })
 
+  it('refuses weights of another shape, as of a matrix that was not transposed', async () => {
+    const model = small()
+    const before = await model.sha256()
+    const weights = await model.weights()
+    const [name, { shape, values }] = Array.from(weights).find(([, { shape }]) => shape.length === 2)!
+    const turned = { shape: shape.toReversed(), values }
+    await expect(model.setWeights({ [name]: turned })).rejects.toThrow(
+      `weights[${name}].shape must be [${shape.join(', ')}], got [${turned.shape.join(', ')}]`,
+    )
+    await expect(model.setWeights({ [name]: { shape: '4', values } as never })).rejects.toThrow(TypeError)
+    expect(await model.sha256()).toBe(before)
+  })
+
   it('predicts the same after saving and loading', async () => {
     const model = small()
     const path = join(folder, 'small.safetensors')
