@@ -7,6 +7,10 @@
  * - ` ```ts norun reason="…" `: not executed, for this reason; `ts` is type-checked all the same.
  * - `files="yelp.csv=examples/reviews.csv#300"`: puts files of this repository, named after the `=`, into the folder; of
  *   this one the first 300 rows.
+ * - `as=train.ts`: the name of the file that the block is written into.
+ * - `folder=reviews`: blocks of a document with the same folder run in one, in their order.
+ * - `with="torch"`: modules of Python, packages of npm that the block is executed with besides this package; left out
+ *   where they are not installed. Without it Python has Keras and scikit-learn.
  * - `needs=demo`: left out as long as the command line has no such command.
  *
  * A block ` ```text output ` right after one that runs is what it prints on standard output. In it `…` stands for any
@@ -66,6 +70,16 @@ export function blocksOf(file: string): Block[] {
   }
   return blocks
 }
+
+/** Body of the table of a document whose head has these titles. */
+export function tableOf(file: string, titles: readonly string[]): string[][] {
+  const tables = lexer(readDocument(file)).filter((token): token is Tokens.Table => token.type === 'table')
+  const table = tables.find(({ header }) => titles.every((title, i) => header[i]?.text === title))
+  return table!.rows.map(row => row.map(cell => cell.text))
+}
+
+/** The cell's code if it is nothing but one piece of code. */
+export const codeOf = (cell: string): string | undefined => /^`([^`]+)`$/.exec(cell)?.[1]
 
 /** Name of a block in reports. */
 export function nameOf({ file, line, language }: Block): string {

@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { lexer, type Tokens } from 'marked'
 import { describe, expect, it } from 'vitest'
 import { withTables } from '../../scripts/tables.mjs'
 import * as cellstate from '../../src/index.js'
 import { LEAST_NODE } from '../../src/install.js'
 import { VERSION } from '../../src/native/load.js'
-import { type Block, blocksOf, ROOT, readDocument } from './blocks.js'
-import { compile, execute, kerasBackend } from './sandbox.js'
+import { type Block, blocksOf, ROOT, readDocument, tableOf } from './blocks.js'
 
 const readme = readDocument('README.md')
 const blocks = blocksOf('README.md')
@@ -21,16 +19,6 @@ const fence = (block: Block): number =>
     .split('\n')
     .slice(0, block.line - 1)
     .join('\n').length
-
-/** Body of the table of a document whose head has these titles. */
-function tableOf(file: string, titles: readonly string[]): string[][] {
-  const tables = lexer(readDocument(file)).filter((token): token is Tokens.Table => token.type === 'table')
-  const table = tables.find(({ header }) => titles.every((title, i) => header[i]?.text === title))
-  return table!.rows.map(row => row.map(cell => cell.text))
-}
-
-/** The cell's code if it is nothing but one piece of code. */
-const codeOf = (cell: string): string | undefined => /^`([^`]+)`$/.exec(cell)?.[1]
 
 describe('README.md', () => {
   const first = blocks.find(({ language }) => language === 'ts')!
@@ -109,48 +97,6 @@ describe('the article', () => {
     }
     const python = blocksOf('docs/from-keras.md').filter(({ language }) => language === 'python')
     expect(python.map(({ code }) => `${code}\n`)).toEqual([source('examples/article_keras.py')])
-  })
-})
-
-describe('the table of docs/from-keras.md', () => {
-  const rows = tableOf('docs/from-keras.md', ['Keras', 'cellstate'])
-  const block = (language: string, code: string): Block => ({
-    file: 'docs/from-keras.md',
-    line: 0,
-    language,
-    code,
-    marks: new Map(),
-  })
-
-  it('has a right side that runs', { timeout: 120_000 }, async () => {
-    const lines = rows.flatMap(([, right]) => (codeOf(right!) ? [`console.log(${codeOf(right!)})`] : []))
-    expect(lines.length).toBeGreaterThan(20)
-    const names = Object.keys(cellstate).join(', ')
-    const before = `import { ${names} } from 'cellstate'
-      const texts = ['the food was great', 'the food was awful', 'a b c d', 'the end']
-      const tokenizer = new Tokenizer()
-      const model = sequential([embedding({ inputDim: 9, outputDim: 4 }), lstm({ units: 3 }), dense({ units: 2, activation: 'softmax' })])
-      const examples = [{ input: [1, 2, 3], target: 0 }, { input: [4], target: 1 }]`
-    const typescript = block('ts', `${before}\n${lines.join('\n')}`)
-    const { errors, code } = compile([typescript]).get(typescript)!
-    expect(errors).toEqual([])
-    await execute(typescript, code)
-  })
-
-  it('has a left side that runs where Keras is', { timeout: 300_000 }, async context => {
-    if (!kerasBackend()) return context.skip('there is no Python with Keras (CELLSTATE_PYTHON)')
-    const lines = rows.flatMap(([left]) => codeOf(left!) ?? [])
-    expect(lines.length).toBe(rows.length)
-    const before = `import keras, numpy
-from keras import layers, optimizers
-from keras.src.legacy.preprocessing.text import Tokenizer
-from sklearn.model_selection import train_test_split
-texts = ["the food was great", "the food was awful", "a b c d", "the end"]
-tokenizer = Tokenizer()
-x, y = numpy.array([[1, 2, 3], [0, 0, 4]]), numpy.array([0, 1])
-model = keras.Sequential([layers.Embedding(9, 4), layers.LSTM(3), layers.Dense(2, "softmax")])`
-    const code = `${before}\n${lines.join('\n')}`
-    await execute(block('python', code), code)
   })
 })
 

@@ -1,6 +1,6 @@
 /** Runs code of the documents as a reader would: in an empty folder in which `cellstate` is installed. */
 import { execFile, execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -16,8 +16,8 @@ export interface Printed {
   err: string
 }
 
-/** A new folder; `cellstate` in it is the build of this repository. */
-function installedFolder(): string {
+/** A new folder; `cellstate` in it is the build of this repository. Whoever asks for it removes it. */
+export function installedFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'cellstate-docs-'))
   mkdirSync(join(folder, 'node_modules/@types'), { recursive: true })
   mkdirSync(join(folder, 'node_modules/.bin'))
@@ -73,14 +73,16 @@ export function compile(blocks: readonly Block[]): Map<Block, { errors: string[]
 }
 
 /**
- * Executes a block in a folder of its own.
+ * Executes a block.
  *
  * @param code what is executed: that of the block, or what the compiler made of it.
+ * @param shared the folder in which it is executed. Default: one of its own.
  * @returns what it printed; rejects if it ends with another exit code than 0.
  */
-export async function execute(block: Block, code: string): Promise<Printed> {
-  const folder = installedFolder()
-  for (const spec of (block.marks.get('files') ?? '').split(/\s+/).filter(Boolean)) putFile(folder, spec)
+export async function execute(block: Block, code: string, shared?: string): Promise<Printed> {
+  const folder = shared ?? installedFolder()
+  for (const spec of wordsOf(block, 'files')) putFile(folder, spec)
+  if (block.language !== 'python') for (const name of wordsOf(block, 'with')) putPackage(folder, name)
   const [program, file] = interpreter(block)
   writeFileSync(join(folder, file), code)
   const PATH = [join(folder, 'node_modules/.bin'), process.env.PATH].join(delimiter)
@@ -89,46 +91,106 @@ export async function execute(block: Block, code: string): Promise<Printed> {
       cwd: folder,
       timeout: MOST_MILLISECONDS,
       maxBuffer: 2 ** 26,
-      env: { ...process.env, PATH, NO_COLOR: '1', KERAS_BACKEND: kerasBackend() ?? '' },
+      env: {
+        ...process.env,
+        PATH,
+        NO_COLOR: '1',
+        KERAS_BACKEND: kerasBackend() ?? '',
+        // On a busy machine, two threads of PyTorch take many times as long as one.
+        OMP_NUM_THREADS: '1',
+      },
     })
     return { out: stdout, err: stderr }
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    if (shared === undefined) rmSync(folder, { recursive: true, force: true })
   }
 }
 
-/** Puts a file of this repository, or its first rows, into a folder: `name=source` or `name=source#rows`. */
+/** Where the libraries of the benchmark are installed (`npm run bench:install`). */
+const PEERS = join(ROOT, 'bench/.peers')
+
+/** What a block is executed with besides this package, of `with="…"`, that is not here. */
+export function missing(block: Block): string[] {
+  const { language } = block
+  if (language !== 'python') return wordsOf(block, 'with').filter(name => !existsSync(packageFolder(name)))
+  const modules = modulesOf(block)
+  return pythonWith(modules) === undefined ? modules : []
+}
+
+function wordsOf({ marks }: Block, mark: string): string[] {
+  return (marks.get(mark) ?? '').split(/\s+/).filter(Boolean)
+}
+
+/** Modules of Python that a block imports: those of `with="…"`, else Keras and scikit-learn. */
+function modulesOf(block: Block): string[] {
+  return block.marks.has('with') ? wordsOf(block, 'with') : ['keras', 'sklearn']
+}
+
+const packageFolder = (name: string): string => join(PEERS, 'node_modules', name)
+
+function putPackage(folder: string, name: string): void {
+  const path = join(folder, 'node_modules', name)
+  if (!existsSync(path)) symlinkSync(packageFolder(name), path, 'junction')
+}
+
+/** Puts a file of this repository, or its first rows, into a folder that lacks it: `name=source` or `name=source#rows`. */
 function putFile(folder: string, spec: string): void {
   const [, name, source, rows] = /^([^=]+)=([^#]+)(?:#(\d+))?$/.exec(spec)!
-  const lines = readFileSync(join(ROOT, source!), 'utf8').split('\n')
   const path = join(folder, name!)
+  if (existsSync(path)) return
+  const lines = readFileSync(join(ROOT, source!), 'utf8').split('\n')
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, (rows ? lines.slice(0, Number(rows) + 1) : lines).join('\n'))
 }
 
-function interpreter({ language, marks }: Block): [string[], string] {
+function interpreter(block: Block): [string[], string] {
+  const { language, marks } = block
+  const name = marks.get('as')
   if (language === 'sh') return [['sh', '-eu'], 'block.sh']
-  if (language === 'python') return [[PYTHON], 'block.py']
-  return [[process.execPath], marks.has('cjs') ? 'block.cjs' : 'block.mjs']
+  if (language === 'python') return [[pythonWith(modulesOf(block)) ?? 'python3'], name ?? 'block.py']
+  return [
+    [process.execPath],
+    name?.replace(/\.ts$/, '.mjs') ?? (marks.has('cjs') ? 'block.cjs' : 'block.mjs'),
+  ]
 }
 
-const PYTHON = process.env.CELLSTATE_PYTHON ?? 'python3'
+/** Interpreters to look for modules in: the one that is named, that of the benchmark, that of the system. */
+const PYTHONS = [process.env.CELLSTATE_PYTHON, join(PEERS, 'venv/bin/python'), 'python3']
+const found = new Map<string, string | undefined>()
+
+/** The first Python that has all of these modules; `undefined` if there is none. */
+export function pythonWith(modules: readonly string[]): string | undefined {
+  const key = modules.join(' ')
+  if (!found.has(key))
+    found.set(
+      key,
+      PYTHONS.find(python => python !== undefined && hasAll(python, modules)),
+    )
+  return found.get(key)
+}
+
+function hasAll(python: string, modules: readonly string[]): boolean {
+  const find = `
+import importlib.util as util, sys
+sys.exit(any(util.find_spec(name) is None for name in sys.argv[1:]))`
+  try {
+    execFileSync(python, ['-c', find, ...modules], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
 let backend: string | null | undefined
 
-/** Name of the library that Keras can compute with here; `undefined` if there is no Keras. */
+/** Name of the library that Keras can compute with here; `undefined` if there is no Keras with scikit-learn. */
 export function kerasBackend(): string | undefined {
+  const python = pythonWith(['keras', 'sklearn'])
   if (backend === undefined) {
-    const find = `
-import importlib.util as util, os
-has = lambda name: util.find_spec(name) is not None
-backends = [name for name in (os.environ.get('KERAS_BACKEND'), 'tensorflow', 'torch', 'jax') if name and has(name)]
-print(backends[0] if backends and has('keras') else '')`
-    try {
-      const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const
-      backend = execFileSync(PYTHON, ['-c', find], options).trim() || null
-    } catch {
-      backend = null
-    }
+    const libraries = [process.env.KERAS_BACKEND, 'tensorflow', 'torch', 'jax'].filter(
+      (name): name is string => name !== undefined && name !== '',
+    )
+    backend = (python && libraries.find(name => hasAll(python, [name]))) ?? null
   }
   return backend ?? undefined
 }

@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { type Block, blocksOf, documents, matches, nameOf, READABLE, ROOT, RUNNABLE, tidy } from './blocks.js'
-import { commands, compile, execute, kerasBackend } from './sandbox.js'
+import { commands, compile, execute, installedFolder, kerasBackend, missing } from './sandbox.js'
 
 const blocks = documents().flatMap(blocksOf)
 const compiled = compile(blocks.filter(({ language }) => language === 'ts'))
@@ -10,12 +10,42 @@ const known = commands()
 const UPDATE = process.env.CELLSTATE_UPDATE_DOCS === '1'
 
 /** Why a block that is marked to run cannot run here. */
-function obstacle({ language, marks }: Block): string | undefined {
+function obstacle(block: Block): string | undefined {
+  const { language, marks } = block
   const needs = marks.get('needs')
   if (needs && !known.has(needs)) return `the command line has no command ${needs} yet`
-  if (language === 'python' && !kerasBackend()) return 'there is no Python with Keras (CELLSTATE_PYTHON)'
+  const absent = missing(block)
+  if (language === 'python' && absent.length > 0) {
+    return `there is no Python with ${absent.join(' and ')} (CELLSTATE_PYTHON)`
+  }
+  if (language === 'python' && !marks.has('with') && !kerasBackend())
+    return 'Keras has nothing to compute with'
+  if (absent.length > 0) return `${absent.join(', ')} is not there (npm run bench:install)`
   if (language === 'sh' && process.platform === 'win32') return 'sh is for Linux and macOS'
   return undefined
+}
+
+const folders = new Map<string, string>()
+afterAll(() => {
+  for (const folder of folders.values()) rmSync(folder, { recursive: true, force: true })
+})
+
+/** Whether a block is a file that others read. */
+function isData({ language, marks }: Block): boolean {
+  return READABLE.includes(language) && marks.has('as')
+}
+
+/** The folder that a block shares with others; `undefined` if it has one of its own. */
+function sharedFolder({ file, marks }: Block): string | undefined {
+  const name = marks.get('folder')
+  if (name === undefined) return undefined
+  const key = `${file} ${name}`
+  if (!folders.has(key)) folders.set(key, installedFolder())
+  const folder = folders.get(key)!
+  for (const { marks, code } of blocks.filter(other => other.file === file && isData(other))) {
+    if (marks.get('folder') === name) writeFileSync(join(folder, marks.get('as')!), code)
+  }
+  return folder
 }
 
 /** Writes what `block` printed into its output block; updates before may have moved the lines. */
@@ -44,7 +74,7 @@ describe('the code blocks of the documents', () => {
   })
 
   it('have no mark that means nothing', () => {
-    const meaningful = ['run', 'norun', 'reason', 'files', 'needs', 'cjs', 'output']
+    const meaningful = ['run', 'norun', 'reason', 'files', 'needs', 'as', 'folder', 'with', 'cjs', 'output']
     const strange = blocks.flatMap(block =>
       [...block.marks.keys()]
         .filter(mark => !meaningful.includes(mark))
@@ -73,7 +103,7 @@ describe('what the documents show', () => {
     it(`${nameOf(block)} runs as shown`, { timeout: 180_000 }, async context => {
       const why = obstacle(block)
       if (why) return context.skip(why)
-      const { out } = await execute(block, compiled.get(block)?.code ?? block.code)
+      const { out } = await execute(block, compiled.get(block)?.code ?? block.code, sharedFolder(block))
       if (block.output === undefined || matches(block.output.code, out)) return
       if (UPDATE && !block.output.code.includes('…')) update(block, out)
       else expect(tidy(out)).toBe(tidy(block.output.code))
