@@ -42,6 +42,17 @@ optimizer = optim.AdamW(parameters)
 padded, lengths = torch.tensor([[[1.0], [2.0], [3.0]], [[4.0], [0.0], [0.0]]]), torch.tensor([3, 1])
 examples = [([1, 2, 3], 0), ([4], 1)]`,
   },
+  {
+    file: 'docs/from-brainjs.md',
+    library: 'brain.js',
+    language: 'js',
+    needs: 'brain.js',
+    before: `import brain from 'brain.js'
+const series = [0.1, 0.5, 0.9, 0.4, 0.2]
+const net = new brain.recurrent.LSTMTimeStep({ hiddenLayers: [4] })
+const lines = [{ input: 'good', output: 'yes' }, { input: 'bad', output: 'no' }]
+net.train([series], { iterations: 2 })`,
+  },
 ]
 
 const RIGHT = `import { ${Object.keys(cellstate).join(', ')} } from 'cellstate'
