@@ -388,7 +388,7 @@ class Entrant<V> {
 
 /** Refuses options that the search gives itself. */
 function checkTraining(options: TrialTraining): TrialTraining {
-  const allowed = TRAIN_OPTIONS.filter(name => name !== 'epochs' && name !== 'signal')
+  const allowed = TRAIN_OPTIONS.filter(name => name !== 'epochs' && name !== 'resume' && name !== 'signal')
   return checkOptions('options.training()', options, allowed)
 }
 
