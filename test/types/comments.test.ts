@@ -27,8 +27,12 @@ function isHidden(symbol: ts.Symbol): boolean {
   )
 }
 
-const hasComment = (symbol: ts.Symbol): boolean =>
-  ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim() !== ''
+const hasComment = (symbol: ts.Symbol): boolean => {
+  const [declaration] = symbol.declarations ?? []
+  // A namespace is a file, which says at its head what it holds.
+  if (declaration !== undefined && ts.isSourceFile(declaration)) return declaration.text.startsWith('/**')
+  return ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim() !== ''
+}
 
 /** Whether a member is declared here, and not what the language itself asks for, as `name` of errors or an iterator. */
 const isOwn = ({ name, declarations = [] }: ts.Symbol): boolean =>
