@@ -69,6 +69,9 @@ export interface TopKOptions extends ColumnOptions {
   k?: number | undefined
 }
 
+/** Classes of a matrix: more of them would not fit into memory. */
+const MOST_CLASSES = 4096
+
 const AVERAGES = ['binary', 'macro', 'weighted', 'micro', 'none'] as const
 
 /**
@@ -139,8 +142,8 @@ export function checkScores(
  * How often examples of one class (rows) were predicted as another (columns): `confusion_matrix` of scikit-learn.
  *
  * @returns `[classes][classes]`, in the order of `labels`.
- * @throws TypeError or RangeError if there are no examples, lengths differ, a label is none or none of `labels` is in
- *   `yTrue`.
+ * @throws TypeError or RangeError if there are no examples, lengths differ, a label is none, none of `labels` is in
+ *   `yTrue`, or there are more than 4,096 classes.
  * @example metrics.confusionMatrix([0, 1, 1, 1], [0, 1, 1, 0]) // [[1, 0], [1, 2]]
  */
 export function confusionMatrix(
@@ -157,6 +160,12 @@ export function confusionMatrix(
   const numbers = new Map(labels.map((label, i) => [label, i]))
   if (!truth.some(label => numbers.has(label))) {
     throw argumentRangeError('options.labels', 'labels of which one is in yTrue', options.labels)
+  }
+  if (labels.length > MOST_CLASSES) {
+    throw argumentRangeError('options.labels', `at most ${MOST_CLASSES} classes for a matrix`, labels, [
+      'name those that matter: { labels }',
+      'or look at scores of classes: metrics.classificationScores(yTrue, yPred)',
+    ])
   }
   const matrix = labels.map(() => labels.map(() => 0))
   for (const [i, label] of truth.entries()) {

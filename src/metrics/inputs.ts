@@ -13,11 +13,12 @@ export function checkLabels(path: string, value: unknown): ClassLabel[] {
   if (!isArrayLike(value)) throw argumentTypeError(path, 'an array of labels', value)
   const labels: ClassLabel[] = []
   for (let i = 0; i < value.length; i++) {
-    const label = checkLabel(`${path}[${i}]`, value[i])
+    const label = value[i]
     if (i > 0 && typeof label !== typeof labels[0]) {
       throw argumentTypeError(`${path}[${i}]`, `a ${typeof labels[0]}, as the labels before`, label)
     }
-    labels.push(label)
+    const isLabel = typeof label === 'string' || Number.isInteger(label)
+    labels.push(isLabel ? (label as ClassLabel) : checkLabel(`${path}[${i}]`, label))
   }
   return labels
 }
@@ -25,7 +26,7 @@ export function checkLabels(path: string, value: unknown): ClassLabel[] {
 export function checkLabel(path: string, value: unknown): ClassLabel {
   if (typeof value === 'string') return value
   if (typeof value !== 'number') throw argumentTypeError(path, 'a label: a whole number or a string', value)
-  if (Number.isInteger(value)) return value + 0
+  if (Number.isInteger(value)) return value
   throw argumentRangeError(path, 'a label: a whole number or a string', value, [
     'of probabilities take the class first: Number(p > 0.5), or the position of the largest',
   ])
@@ -49,9 +50,12 @@ export function checkClasses(value: unknown, ...lists: readonly (readonly ClassL
   if (known !== undefined && typeof known !== typeof labels[0]) {
     throw argumentTypeError('options.labels', `an array of ${typeof known}s, as yTrue`, value)
   }
+  const before = new Set<ClassLabel>()
   for (const [i, label] of labels.entries()) {
-    if (labels.indexOf(label) === i) continue
-    throw argumentRangeError(`options.labels[${i}]`, 'another label than those before', label)
+    if (before.has(label)) {
+      throw argumentRangeError(`options.labels[${i}]`, 'another label than those before', label)
+    }
+    before.add(label)
   }
   return labels
 }

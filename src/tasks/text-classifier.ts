@@ -141,8 +141,8 @@ export interface TextEvaluation<Label extends string = string> extends Evaluatio
   accuracy: number
   /** The classes that rows or answers have, in the order of {@link TextClassifier.labels}. */
   labels: Label[]
-  /** How often rows of one of `labels` (rows) were taken for another (columns). */
-  confusionMatrix: number[][]
+  /** How often rows of one of `labels` (rows) were taken for another (columns); left out above 1,000 labels. */
+  confusionMatrix?: number[][]
   /** Precision, recall, F1 and number of rows of each of `labels`. */
   classes: ClassScores<Label>[]
   /** The mean over `labels`: its `f1Score` is macro F1. */
@@ -274,6 +274,8 @@ export const DEFAULT_BATCH_SIZE = 32
 /** @internal */
 export const DEFAULT_TEST_SIZE = 0.2
 const MOST_CLASSES = 10_000
+/** Most classes of a confusion matrix. */
+const LARGEST_MATRIX = 1000
 /** Share of one class from which on accuracy alone says little. */
 const SKEWED = 0.6
 const LOSS = 'categoricalCrossentropy'
@@ -713,7 +715,9 @@ async function classify<Label extends string>(
     ...result,
     accuracy: result.accuracy ?? 0,
     labels: order,
-    confusionMatrix: confusionMatrix(read.truth, read.answers, options),
+    ...(order.length <= LARGEST_MATRIX && {
+      confusionMatrix: confusionMatrix(read.truth, read.answers, options),
+    }),
     classes,
     macroAverage,
     weightedAverage,

@@ -218,6 +218,11 @@ describe('what is refused', () => {
         ),
       'yScore[0]',
     ],
+    [
+      'a matrix that fits nowhere',
+      () => metrics.confusionMatrix([0], [0], { labels: Array.from({ length: 5000 }, (_, i) => i) }),
+      'at most 4096 classes for a matrix',
+    ],
     ['a weight below 0', () => metrics.accuracy([1], [1], { sampleWeight: [-1] }), 'options.sampleWeight[0]'],
     ['NaN', () => metrics.meanAbsoluteError([1], [Number.NaN]), 'yPred[0] must be a finite number'],
     [

@@ -15,7 +15,15 @@ function target(symbol: ts.Symbol): ts.Symbol {
   return symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
 }
 
-const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(index)!).map(target)
+/** What a module exports; of a module that is exported as a whole, as `metrics`, all that is in it. */
+function exportsOf(module: ts.Symbol): ts.Symbol[] {
+  return checker
+    .getExportsOfModule(module)
+    .map(target)
+    .flatMap(symbol => (symbol.flags & ts.SymbolFlags.ValueModule ? exportsOf(symbol) : [symbol]))
+}
+
+const exported = exportsOf(checker.getSymbolAtLocation(index)!)
 
 function isHidden(symbol: ts.Symbol): boolean {
   const hidden = ts.ModifierFlags.Private | ts.ModifierFlags.Protected
