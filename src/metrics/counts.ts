@@ -70,43 +70,6 @@ export function averageScores(
   return { precision, recall, f1Score }
 }
 
-/** Counts by class of pairs of class numbers that are added one by one. */
-export class ConfusionCounts {
-  /** Row after row: examples of class i that were predicted as class j. */
-  readonly #cells: Float64Array
-  readonly size: number
-
-  constructor(size: number) {
-    this.size = size
-    this.#cells = new Float64Array(size * size)
-  }
-
-  add(actual: number, predicted: number, weight = 1): void {
-    const cell = actual * this.size + predicted
-    this.#cells[cell] = this.#cells[cell]! + weight
-  }
-
-  /** The matrix: a row a true class, a column a predicted one. */
-  rows(): number[][] {
-    return Array.from({ length: this.size }, (_, i) =>
-      Array.from(this.#cells.subarray(i * this.size, (i + 1) * this.size)),
-    )
-  }
-
-  /** Counts of every class. */
-  classes(): ClassCounts[] {
-    const counts = Array.from({ length: this.size }, () => ({ right: 0, predicted: 0, actual: 0 }))
-    for (const [i, row] of this.rows().entries()) {
-      for (const [j, count] of row.entries()) {
-        counts[i]!.actual += count
-        counts[j]!.predicted += count
-        if (i === j) counts[i]!.right += count
-      }
-    }
-    return counts
-  }
-}
-
 /** Whether a class is the truth or the prediction of an example. */
 export function occurs({ predicted, actual }: ClassCounts): boolean {
   return predicted > 0 || actual > 0
