@@ -195,7 +195,15 @@ export type { SavedVocabulary, VocabularyOptions, VocabularyTokenizer } from './
 export { WordTokenizer, type WordTokenizerOptions } from './text/word-tokenizer.js'
 export type { Normalization, WordOptions } from './text/words.js'
 export { type EmaOptions, ema, type SwaOptions, swa } from './training/averages.js'
-export { type CheckpointOptions, checkpoint } from './training/checkpoint.js'
+export { type CheckpointOptions, checkpoint } from './training/callbacks/checkpoint.js'
+export { type CsvLoggerOptions, csvLogger } from './training/callbacks/csv-logger.js'
+export { type EarlyStoppingOptions, earlyStopping } from './training/callbacks/early-stopping.js'
+export {
+  type PlateauMonitor,
+  type ReduceOnPlateauOptions,
+  reduceOnPlateau,
+} from './training/callbacks/plateau.js'
+export { type TensorBoardOptions, tensorBoard } from './training/callbacks/tensorboard/tensor-board.js'
 export {
   type CrossValidateOptions,
   type CrossValidation,
@@ -203,8 +211,6 @@ export {
   type FoldOptions,
   type FoldResult,
 } from './training/cross-validate.js'
-export { type CsvLoggerOptions, csvLogger } from './training/csv-logger.js'
-export { type EarlyStoppingOptions, earlyStopping } from './training/early-stopping.js'
 export {
   type FindLearningRateOptions,
   findLearningRate,
@@ -240,7 +246,6 @@ export {
   type SgdOptions,
   sgd,
 } from './training/optimizers.js'
-export { type PlateauMonitor, type ReduceOnPlateauOptions, reduceOnPlateau } from './training/plateau.js'
 export { type RunCallbacksOptions, RunFolder, type RunFolderOptions } from './training/run-folder.js'
 export {
   type ConstantOptions,
@@ -278,7 +283,6 @@ export {
   type SearchValues,
   uniform,
 } from './training/space.js'
-export { type TensorBoardOptions, tensorBoard } from './training/tensorboard/tensor-board.js'
 export {
   type Callback,
   type TrainingContext,

@@ -11,7 +11,7 @@ import {
   type TextTokenizerName,
 } from '../tasks/text-classifier.js'
 import { loadMeasure, printable } from '../terminal.js'
-import { checkpointsIn } from '../training/checkpoint.js'
+import { checkpointsIn } from '../training/callbacks/checkpoint.js'
 import type { RunFolder } from '../training/run-folder.js'
 import type { Callback } from '../training/train.js'
 import { count } from '../words.js'

@@ -7,9 +7,9 @@ import { fileError } from '../data/file-error.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { VERSION } from '../native/load.js'
 import { writeWhole } from '../write-whole.js'
-import { type CheckpointOptions, checkpoint } from './checkpoint.js'
-import { csvLogger } from './csv-logger.js'
-import { tensorBoard } from './tensorboard/tensor-board.js'
+import { type CheckpointOptions, checkpoint } from './callbacks/checkpoint.js'
+import { csvLogger } from './callbacks/csv-logger.js'
+import { tensorBoard } from './callbacks/tensorboard/tensor-board.js'
 import type { Callback } from './train.js'
 
 /** Options of {@link RunFolder.create}. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { dense, embedding, lstm } from '../../src/index.js'
 import { sequential } from '../../src/model/model.js'
+import { reduceOnPlateau } from '../../src/training/callbacks/plateau.js'
 import { adam, adamW } from '../../src/training/optimizers.js'
-import { reduceOnPlateau } from '../../src/training/plateau.js'
 import {
   constant,
   cosineDecay,

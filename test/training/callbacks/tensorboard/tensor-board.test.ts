@@ -14,12 +14,12 @@ import {
   type TrainingContext,
   tensorBoard,
   train,
-} from '../../../src/index.js'
-import { crc32c } from '../../../src/training/tensorboard/crc32c.js'
-import { type EventContent, eventRecord } from '../../../src/training/tensorboard/event.js'
-import { histogramOf } from '../../../src/training/tensorboard/histogram.js'
-import { golden } from '../../golden/golden.js'
-import { examples } from '../../reviews.js'
+} from '../../../../src/index.js'
+import { crc32c } from '../../../../src/training/callbacks/tensorboard/crc32c.js'
+import { type EventContent, eventRecord } from '../../../../src/training/callbacks/tensorboard/event.js'
+import { histogramOf } from '../../../../src/training/callbacks/tensorboard/histogram.js'
+import { golden } from '../../../golden/golden.js'
+import { examples } from '../../../reviews.js'
 import { type ReadEvent, readEvents } from './event-file.js'
 
 interface Golden {
@@ -280,7 +280,7 @@ describe("TensorBoard's own reader", () => {
     await play(undefined, [9, 9, 9, 9, 9, 9])
     await play(undefined, [4, 3, 2.5, 2.25])
     await play({ epochs: 2, steps: 2 }, [2, 1])
-    const script = join(import.meta.dirname, '../../golden/tensorboard_check.py')
+    const script = join(import.meta.dirname, '../../../golden/tensorboard_check.py')
     const read = JSON.parse(execFileSync(python, [script, folder], quiet))
     expect(read.scalars['batch/loss']).toEqual({ steps: [1, 2, 3, 4], values: [4, 3, 2, 1] })
     expect(read.scalars['epoch/loss']).toEqual({ steps: [1, 2, 3, 4], values: [4, 3, 2, 1] })

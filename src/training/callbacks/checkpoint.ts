@@ -1,10 +1,10 @@
 /** Files from which a training that was ended, in whatever way, goes on to the bit. */
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { checkChoice, checkInteger, checkName, checkOptions } from '../checks.js'
-import { CellstateError } from '../errors.js'
-import { isBetter, MONITORS, type Monitor, monitored } from './monitor.js'
-import type { Callback, TrainingContext } from './train.js'
+import { checkChoice, checkInteger, checkName, checkOptions } from '../../checks.js'
+import { CellstateError } from '../../errors.js'
+import { isBetter, MONITORS, type Monitor, monitored } from '../monitor.js'
+import type { Callback, TrainingContext } from '../train.js'
 
 /** Options of {@link checkpoint}. */
 export interface CheckpointOptions {

@@ -1,7 +1,7 @@
 /** A file that grows while a run goes on. That it cannot be written does not end the run. */
 import { open } from 'node:fs/promises'
-import { CellstateError, show } from '../errors.js'
-import { count } from '../words.js'
+import { CellstateError, show } from '../../errors.js'
+import { count } from '../../words.js'
 
 /** Bytes that wait for the disk before the run waits for it, too. */
 const MOST_WAITING = 2 ** 20

@@ -1,11 +1,11 @@
 /** Writes the reports of a run into a CSV file. */
 import { open, readFile } from 'node:fs/promises'
-import { checkChoice, checkName, checkOptions } from '../checks.js'
-import { argumentRangeError, CellstateError, show } from '../errors.js'
-import { writeWhole } from '../write-whole.js'
-import { csvFields, csvLine } from './csv-line.js'
+import { checkChoice, checkName, checkOptions } from '../../checks.js'
+import { argumentRangeError, CellstateError, show } from '../../errors.js'
+import { writeWhole } from '../../write-whole.js'
+import { csvFields, csvLine } from '../csv-line.js'
+import type { Callback, TrainingContext } from '../train.js'
 import { LogFile } from './log-file.js'
-import type { Callback, TrainingContext } from './train.js'
 
 /** Options of {@link csvLogger}. */
 export interface CsvLoggerOptions {

@@ -15,8 +15,8 @@ import {
   sequential,
   type TrainingContext,
   train,
-} from '../../src/index.js'
-import { examples } from '../reviews.js'
+} from '../../../src/index.js'
+import { examples } from '../../reviews.js'
 
 const options = { loss: 'categoricalCrossentropy', batchSize: 8, metrics: ['accuracy'] } as const
 const model = (): Model =>

@@ -1,9 +1,9 @@
 /** Lowers the learning rate when a run no longer gets better. */
-import { checkChoice, checkFromZero, checkInteger, checkNumber, checkOptions } from '../checks.js'
-import { argumentTypeError } from '../errors.js'
-import type { EpochReport } from './history.js'
-import { betterWhen, MONITORS, type Monitor } from './monitor.js'
-import type { Callback } from './train.js'
+import { checkChoice, checkFromZero, checkInteger, checkNumber, checkOptions } from '../../checks.js'
+import { argumentTypeError } from '../../errors.js'
+import type { EpochReport } from '../history.js'
+import { betterWhen, MONITORS, type Monitor } from '../monitor.js'
+import type { Callback } from '../train.js'
 
 /** What {@link reduceOnPlateau} looks at. */
 export type PlateauMonitor = Monitor

@@ -6,10 +6,10 @@ import {
   checkInteger,
   checkNumber,
   checkOptions,
-} from '../checks.js'
-import type { EpochReport } from './history.js'
-import { isBetter, MONITORS, type Monitor, monitored } from './monitor.js'
-import type { Callback } from './train.js'
+} from '../../checks.js'
+import type { EpochReport } from '../history.js'
+import { isBetter, MONITORS, type Monitor, monitored } from '../monitor.js'
+import type { Callback } from '../train.js'
 
 /** Options of {@link earlyStopping}. */
 export interface EarlyStoppingOptions {

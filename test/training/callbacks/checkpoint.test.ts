@@ -35,8 +35,8 @@ import {
   TextClassifier,
   type TrainOptions,
   train,
-} from '../../src/index.js'
-import { examples } from '../reviews.js'
+} from '../../../src/index.js'
+import { examples } from '../../reviews.js'
 
 const folders: string[] = []
 const newFolder = (): string => {
