@@ -13,6 +13,9 @@ const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..')
 const dist = path.join(root, 'dist')
 const require = createRequire(import.meta.url)
 
+/** What is loaded when it is needed; a true `import()` in CommonJS does not work in Jest. */
+const REQUIRED_LATER = ['csv-parse', 'node:crypto']
+
 /** What is loaded by its path: from outside, as a process of its own, or because it looks for files beside itself. */
 const ENTRIES = ['index', 'cli/main', 'cli/doctor/doctor', 'cli/doctor/self-test', 'native/load']
 
@@ -29,6 +32,15 @@ await build({
   publicDir: false,
   // Names and statements stay as they are, for stack traces; a quarter of the package was white space.
   esbuild: { minifyWhitespace: true, minifyIdentifiers: false, minifySyntax: false, lineLimit: 120 },
+  plugins: [
+    {
+      name: 'require-later',
+      renderDynamicImport: ({ targetModuleId }) =>
+        REQUIRED_LATER.includes(targetModuleId)
+          ? { left: 'Promise.resolve().then(() => require(', right: '))' }
+          : null,
+    },
+  ],
   build: {
     ssr: true,
     target: 'node20.19',

@@ -1,5 +1,5 @@
 /** Reads CSV and TSV files row by row, with errors that tell the line. */
-import { type CsvError, Parser } from 'csv-parse'
+import type { CsvError, Parser } from 'csv-parse'
 import { checkOptions } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
 import { anotherDelimiter, likelyDelimiter, listed } from './columns.js'
@@ -77,7 +77,9 @@ export function readCsv(source: TextSource, options: ReadCsvOptions = {}): Async
 
 /** The rows of one slice after the other, those before a failure too. */
 async function* batches(named: NamedSource, settings: Settings): AsyncGenerator<CsvRow[]> {
-  const parser = new RowParser(named.name, settings)
+  // Loaded with the first file: importing this package is a third faster without it.
+  const { Parser } = await import('csv-parse')
+  const parser = new RowParser(named.name, settings, Parser)
   for await (const slice of slices(named, settings.signal)) {
     const failure = await parser.write(slice)
     yield parser.take()
@@ -126,13 +128,13 @@ class RowParser {
   #countedSlice: Slice | undefined
   #countedLine = 1
 
-  constructor(name: string, settings: Settings) {
+  constructor(name: string, settings: Settings, CsvParser: typeof Parser) {
     this.#name = name
     this.#linesOf = `${name} line`
     this.#settings = settings
     this.#names = settings.columns
     this.#headerSeen = !settings.header
-    this.#parser = new Parser({
+    this.#parser = new CsvParser({
       delimiter: settings.delimiter,
       quote: settings.quote === false ? null : settings.quote,
       record_delimiter: ['\r\n', '\n', '\r'],

@@ -1,5 +1,4 @@
 /** Holds examples for training and evaluation, packed: the inputs one after the other in one array. */
-import { createHash } from 'node:crypto'
 import {
   checkChoice,
   checkFromZero,
@@ -173,6 +172,7 @@ export class Dataset implements Iterable<Sample> {
 
   /** @internal SHA-256 of all examples: 64 hexadecimal digits. */
   async digest(): Promise<string> {
+    const { createHash } = await import('node:crypto')
     const hash = createHash('sha256')
     const add = async (values: ArrayBufferView): Promise<void> => {
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)

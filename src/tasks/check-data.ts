@@ -1,5 +1,5 @@
 /** Looks through labelled texts before a training: what is wrong with them, and what the training will take. */
-import { createHash } from 'node:crypto'
+import type { createHash } from 'node:crypto'
 import {
   checkBoolean,
   checkChoice,
@@ -205,7 +205,8 @@ export async function checkData<R>(rows: Rows<R>, options: CheckDataOptions<R>):
   const total = all.length + (given?.length ?? 0) + bad.text + bad.label
 
   const labels = labelsOf(training.concat(validation))
-  const duplicates = duplicatesOf(training, validation)
+  const { createHash } = await import('node:crypto')
+  const duplicates = duplicatesOf(training, validation, createHash)
   const words = await wordsOf(training, validation, level, recipe, signal)
   const lengths = lengthsOf(words.lengths)
   const classes = Math.max(2, labels.length)
@@ -266,12 +267,16 @@ function labelsOf(rows: readonly Row[]): DataReport['labels'] {
     .map(([label, number]) => ({ label, rows: number, share: number / rows.length }))
 }
 
-function duplicatesOf(training: readonly Row[], validation: readonly Row[]): DataReport['duplicates'] {
+function duplicatesOf(
+  training: readonly Row[],
+  validation: readonly Row[],
+  newHash: typeof createHash,
+): DataReport['duplicates'] {
   const seen = new Map<string, string>()
   const found = { rows: 0, contradictory: 0, acrossSplits: 0 }
   const look = (rows: readonly Row[], onSeen: () => void): string[] =>
     rows.map(({ text, label }) => {
-      const key = createHash('sha1').update(text.trim().replace(/\s+/g, ' ').toLowerCase()).digest('base64')
+      const key = newHash('sha1').update(text.trim().replace(/\s+/g, ' ').toLowerCase()).digest('base64')
       const before = seen.get(key)
       if (before === undefined) seen.set(key, label)
       else {
