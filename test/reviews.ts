@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import type { Sample } from '../src/data/dataset.js'
+import { dense, embedding, lstm, type Model, sequential } from '../src/index.js'
 
 export interface Review {
   text: string
@@ -28,6 +29,18 @@ export function examples(count: number): Sample[] {
     input[i % input.length] = i % 2 === 0 ? 1 : 2
     return { input, target: i % 2 === 0 ? 1 : 0 }
   })
+}
+
+/** A model that learns from {@link examples}. */
+export function smallModel(): Model {
+  return sequential(
+    [
+      embedding({ inputDim: 12, outputDim: 4 }),
+      lstm({ units: 4 }),
+      dense({ units: 2, activation: 'softmax' }),
+    ],
+    { seed: 36 },
+  )
 }
 
 /** A folder that is removed after the tests of the file. */

@@ -4,27 +4,14 @@ import {
   type CrossValidateOptions,
   crossValidate,
   Dataset,
-  dense,
-  embedding,
   kFold,
-  lstm,
   type Model,
   StreamedDataset,
-  sequential,
   train,
 } from '../../src/index.js'
-import { examples } from '../reviews.js'
+import { examples, smallModel as model } from '../reviews.js'
 
 const options: CrossValidateOptions = { loss: 'categoricalCrossentropy', batchSize: 8, metrics: ['accuracy'] }
-const model = (): Model =>
-  sequential(
-    [
-      embedding({ inputDim: 12, outputDim: 4 }),
-      lstm({ units: 4 }),
-      dense({ units: 2, activation: 'softmax' }),
-    ],
-    { seed: 36 },
-  )
 
 /** Models that were built, to see what becomes of them. */
 function builder(): { built: Model[]; build: () => Model } {

@@ -1,21 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { dense, embedding, loadModel, lstm, RunFolder, sequential, train } from '../../src/index.js'
-import { examples, temporaryFolder } from '../reviews.js'
+import { loadModel, RunFolder, train } from '../../src/index.js'
+import { examples, smallModel as newModel, temporaryFolder } from '../reviews.js'
 
 const folder = temporaryFolder()
-const newModel = () =>
-  sequential(
-    [
-      embedding({ inputDim: 12, outputDim: 4 }),
-      lstm({ units: 4 }),
-      dense({ units: 2, activation: 'softmax' }),
-    ],
-    {
-      seed: 36,
-    },
-  )
 const options = { loss: 'categoricalCrossentropy', batchSize: 8, epochs: 3, validation: examples(8) } as const
 
 describe('RunFolder', () => {

@@ -1,23 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { dense, embedding, lstm } from '../../src/index.js'
-import { type Model, sequential } from '../../src/model/model.js'
+import type { Model } from '../../src/model/model.js'
 import type { StepReport } from '../../src/training/history.js'
 import { adam } from '../../src/training/optimizers.js'
 import { type TrainOptions, train } from '../../src/training/train.js'
-import { examples } from '../reviews.js'
+import { examples, smallModel } from '../reviews.js'
 
 const options: TrainOptions = { loss: 'categoricalCrossentropy', batchSize: 8 }
-
-function smallModel(): Model {
-  return sequential(
-    [
-      embedding({ inputDim: 12, outputDim: 4 }),
-      lstm({ units: 4 }),
-      dense({ units: 2, activation: 'softmax' }),
-    ],
-    { seed: 36 },
-  )
-}
 
 /** The next unhandled rejections until the event loop has turned a few times. */
 async function unhandled(action: () => void): Promise<unknown[]> {

@@ -6,28 +6,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   type Callback,
   csvLogger,
-  dense,
-  embedding,
   type History,
-  lstm,
-  type Model,
   type StepReport,
-  sequential,
   type TrainingContext,
   train,
 } from '../../../src/index.js'
-import { examples } from '../../reviews.js'
+import { examples, smallModel as model } from '../../reviews.js'
 
 const options = { loss: 'categoricalCrossentropy', batchSize: 8, metrics: ['accuracy'] } as const
-const model = (): Model =>
-  sequential(
-    [
-      embedding({ inputDim: 12, outputDim: 4 }),
-      lstm({ units: 4 }),
-      dense({ units: 2, activation: 'softmax' }),
-    ],
-    { seed: 36 },
-  )
 
 let folder: string
 let path: string

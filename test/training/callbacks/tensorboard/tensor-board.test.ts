@@ -4,13 +4,8 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
-  dense,
   type EpochReport,
-  embedding,
-  lstm,
-  type Model,
   type StepReport,
-  sequential,
   type TrainingContext,
   tensorBoard,
   train,
@@ -19,7 +14,7 @@ import { crc32c } from '../../../../src/training/callbacks/tensorboard/crc32c.js
 import { type EventContent, eventRecord } from '../../../../src/training/callbacks/tensorboard/event.js'
 import { histogramOf } from '../../../../src/training/callbacks/tensorboard/histogram.js'
 import { golden } from '../../../golden/golden.js'
-import { examples } from '../../../reviews.js'
+import { examples, smallModel as model } from '../../../reviews.js'
 import { type ReadEvent, readEvents } from './event-file.js'
 
 interface Golden {
@@ -34,15 +29,6 @@ interface Golden {
 
 const { events, histograms } = golden<Golden>('tensorboard-records.json')
 const options = { loss: 'categoricalCrossentropy', batchSize: 8, metrics: ['accuracy'] } as const
-const model = (): Model =>
-  sequential(
-    [
-      embedding({ inputDim: 12, outputDim: 4 }),
-      lstm({ units: 4 }),
-      dense({ units: 2, activation: 'softmax' }),
-    ],
-    { seed: 36 },
-  )
 
 let folder: string
 beforeEach(() => {
