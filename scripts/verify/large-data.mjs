@@ -76,7 +76,7 @@ const KINDS = {
         for await (const { text, stars } of readJsonLines(file)) {
           yield { input: Array.from(text, letter => letter.charCodeAt(0)), target: stars }
         }
-      }).batches({ batchSize: 32, lengthPool: 50, seed: 36, epoch: 0 }),
+      }).batches({ batchSize: 32, lengthPool: 50, accumulateSteps: 1, seed: 36, epoch: 0 }),
   },
   training: { extension: 'csv', parts: csv, read: trainedOn },
 }
