@@ -55,6 +55,8 @@ export interface TrainingContext {
   readonly examples: number | undefined
   /** Learning rate of the last step, 0 before the first. */
   readonly learningRate: number
+  /** Whether the run is to end after this step. The report of an epoch then lacks a validation that was given up. */
+  readonly stopping: boolean
   /** Where a resumed run goes on: epochs that were finished, steps that were done; `undefined` from the beginning. */
   readonly resumed: { readonly epochs: number; readonly steps: number } | undefined
   /** Multiplies all learning rates from now on with `factor`, above 0; those of a schedule, too. */
@@ -471,6 +473,9 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       get learningRate() {
         return run.#rate
       },
+      get stopping() {
+        return stopping.aborted
+      },
       resumed: resumed && { epochs: place.epoch - 1, steps: history.steps },
       scaleLearningRate: factor => {
         this.#rateFactor *= checkPositive('factor', factor)
@@ -489,14 +494,18 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
           steps = source.epoch(epoch - 1)
         }
         for (const callback of callbacks) await callback.onEpochBegin?.(epoch, context)
-        const report = await this.#epoch(place, source, steps, document, context)
+        const done = await this.#epoch(place, source, steps, document, context)
         if (averages) await model.takeAverage(true)
-        if (report === undefined) break
-        if (validation !== undefined) Object.assign(report, await this.#validate(validation, epoch))
-        history.epochs.push(report)
+        if (done === undefined) break
+        const { report, end } = done
+        const measured = validation === undefined ? {} : await this.#validate(validation, epoch)
+        // A run that goes on begins with the validation that was given up here.
+        if (measured === undefined) await this.#writeAll(source, end)
+        history.epochs.push(Object.assign(report, measured))
         for (const callback of callbacks) await callback.onEpochEnd?.(report, context)
-        const next = beginning(epoch + 1, this.#updates, history)
-        for (const checkpoints of this.#checkpoints) await this.#write(checkpoints, source, next)
+        if (measured !== undefined) {
+          await this.#writeAll(source, beginning(epoch + 1, this.#updates, history))
+        }
       }
       history.stopped = history.epochs.length < epochs
       for (const callback of callbacks) {
@@ -564,7 +573,11 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     return found
   }
 
-  /** Writes a checkpoint of a run that stands at `place`. */
+  /** Writes checkpoints of a run that stands at `place`. */
+  async #writeAll(source: StepSource, place: Place, wanted = this.#checkpoints): Promise<void> {
+    for (const checkpoints of wanted) await this.#write(checkpoints, source, place)
+  }
+
   async #write(checkpoints: Checkpoints, source: StepSource, place: Place): Promise<void> {
     await checkpoints.write(place.history.steps, async file => {
       const { kind, counters, ...optimizer } = await this.#model.optimizerState()
@@ -589,14 +602,14 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     })
   }
 
-  /** The report of an epoch, or `undefined` if it was stopped before its last step. */
+  /** The report of an epoch and where the run stands behind it; `undefined` if it was stopped before its last step. */
   async #epoch(
     place: Place,
     source: StepSource,
     { steps, count, updates }: EpochSteps,
     optimizer: string,
     context: TrainingContext,
-  ): Promise<EpochReport | undefined> {
+  ): Promise<{ report: EpochReport; end: Place } | undefined> {
     const { signal, callbacks, metrics, epochs, loss, stateful, optimizer: described } = this.#settings
     const { epoch, updatesBefore, history } = place
     const measured = asksFor(metrics, 'accuracy')
@@ -616,16 +629,12 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       return { learningRate, report }
     }
     const watched = callbacks.some(callback => callback.onStepEnd !== undefined)
-    /** Where the run stands after `step`; `undefined` where it could not go on from. */
-    const after = (step: Step, number: number): Place | undefined => {
-      if (stateful || !step.completes) return undefined
-      const seconds = (performance.now() - begin) / 1000
-      return { ...place, step: number, updates: step.update + 1, totals: totals.toJSON(), ...cut, seconds }
-    }
     /** Seconds of the steps, of those here. */
     let computed = 0
     let ahead: Submitted | undefined
-    let done: Place | undefined
+    /** Where the run stands, and where it could go on from: between the parts of a batch it could not. */
+    let reached = place
+    let resumable: Place | undefined
     try {
       let current = await steps.next()
       for (let number = place.step + 1; !current.done; number++) {
@@ -633,8 +642,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
         if (running === undefined) {
           await this.#reports?.room()
           if (this.#stopping.signal.aborted) {
-            if (done !== undefined)
-              for (const checkpoints of this.#checkpoints) await this.#write(checkpoints, source, done)
+            if (resumable !== undefined) await this.#writeAll(source, resumable)
             return undefined
           }
           signal?.throwIfAborted()
@@ -673,15 +681,19 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
           for (const callback of callbacks) await callback.onStepEnd?.(report, context)
           this.#reports?.put(report)
         }
+        const seconds = (performance.now() - begin) / 1000
+        const updates = current.value.update + 1
+        reached = { ...place, step: number, updates, totals: totals.toJSON(), ...cut, seconds }
         // At the end of an epoch there is one behind its validation.
-        done = following?.done === true ? undefined : after(current.value, number)
-        if (done !== undefined) for (const checkpoints of due) await this.#write(checkpoints, source, done)
+        const goesOn = following?.done !== true && !stateful && current.value.completes
+        resumable = goesOn ? reached : undefined
+        if (resumable !== undefined) await this.#writeAll(source, resumable, due)
         current = await reading
       }
     } finally {
       await steps.return()
     }
-    return {
+    const report = {
       epoch,
       loss: totals.loss,
       ...(measured ? { accuracy: totals.accuracy } : {}),
@@ -691,10 +703,14 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       ...(cut.truncated > 0 && { truncated: cut.truncated }),
       ...(cut.oversized > 0 && { oversized: cut.oversized }),
     }
+    return { report, end: reached }
   }
 
-  /** Loss and metrics on the validation set; nothing if the run is stopped before they are there. */
-  async #validate(validation: Dataset | StreamedDataset, epoch: number): Promise<Partial<EpochReport>> {
+  /** Loss and metrics on the validation set; `undefined` if the run is stopped before they are there. */
+  async #validate(
+    validation: Dataset | StreamedDataset,
+    epoch: number,
+  ): Promise<Partial<EpochReport> | undefined> {
     const { loss, metrics, signal } = this.#settings
     const stopping = this.#stopping.signal
     try {
@@ -702,7 +718,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       const measures = this.#model.measures(metrics, loss)
       return validationReport(await this.#model.measure(validation, loss, measures, until))
     } catch (error) {
-      if (stopping.aborted && error === stopping.reason) return {}
+      if (stopping.aborted && error === stopping.reason) return undefined
       return placed(`validation after epoch ${epoch}`)(error)
     }
   }

@@ -105,6 +105,8 @@ export class Checkpoints implements Callback {
     context: TrainingContext,
   ): Promise<void> {
     if (this.#best === undefined) return
+    // A validation that was given up comes when the run goes on.
+    if (context.stopping && report[this.#monitor ?? 'validationLoss'] === undefined) return
     const monitor = this.#monitor ?? (report.validationLoss === undefined ? 'loss' : 'validationLoss')
     const value = monitored('checkpoint: options.monitor', monitor, report)
     if (!isBetter(monitor, value, this.#bestValue)) return
@@ -124,9 +126,8 @@ export class Checkpoints implements Callback {
     return this.#every !== undefined && steps - this.#written >= this.#every
   }
 
-  /** Has one written, unless there is one of this step, and removes those that are too many. */
+  /** Has one written, and removes those that are too many. */
   async write(steps: number, save: (file: string) => Promise<void>): Promise<void> {
-    if (steps === this.#written) return
     this.#written = steps
     const file = path.join(this.folder, `step-${String(steps).padStart(10, '0')}.safetensors`)
     await this.#attempt(file, async () => {

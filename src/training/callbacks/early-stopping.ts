@@ -79,6 +79,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
       else if (state.ended) context.stop()
     },
     async onEpochEnd(report: EpochReport, context) {
+      if (context.stopping && report[monitor] === undefined) return
       const value = monitored('earlyStopping: options.monitor', monitor, report)
       if (report.epoch < first) return
       state.waited++

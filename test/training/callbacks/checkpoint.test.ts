@@ -201,6 +201,25 @@ describe('a run that is resumed', () => {
     expect(resumed.sha256).toBe(whole.sha256)
   })
 
+  it('goes on with a validation that was given up', async () => {
+    const folder = newFolder()
+    const best = path.join(folder, 'best.safetensors')
+    const own = { options: () => ({ validation: examples(200) }) }
+    const callbacks = (): Callback[] => [earlyStopping({ patience: 2 }), checkpoint({ folder, best })]
+    const whole = await run(own, newFolder(), { callbacks: [earlyStopping({ patience: 2 })] })
+    {
+      using model = sequential(layers(), { seed: 7 })
+      const given = { ...options, ...own.options(), callbacks: callbacks() }
+      let steps = 0
+      // The last step of the second epoch: the loop ends while the validation runs, or before.
+      for await (const _ of train(model, examples(40), given)) if (++steps === 20) break
+    }
+    expect(readdirSync(folder)).toContain('step-0000000020.safetensors')
+    const resumed = await run(own, folder, { callbacks: callbacks(), resume: folder })
+    expect(resumed.sha256).toBe(whole.sha256)
+    expect(withoutTimes(resumed.history)).toEqual(withoutTimes(whole.history))
+  })
+
   it('begins at the beginning where there is no checkpoint yet', async () => {
     const folder = path.join(newFolder(), 'not', 'there', 'yet')
     const whole = await run({ options: () => ({}) }, '')
