@@ -114,6 +114,11 @@ export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown>
   return typeof (value as AsyncIterable<unknown> | null | undefined)?.[Symbol.asyncIterator] === 'function'
 }
 
+/** Whether `value` is an array or a typed one. */
+export function isArrayLike(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
+}
+
 /** A line for `fix` that asks whether one of `choices` was meant; none if no choice is close. */
 export function guesses(value: string, choices: Iterable<string>): string[] {
   const guess = didYouMean(value, choices)

@@ -5,6 +5,7 @@ import {
   checkInteger,
   checkOptions,
   checkSignal,
+  isArrayLike,
   isAsyncIterable,
   isIterable,
 } from '../checks.js'
@@ -407,8 +408,4 @@ function notFinite(path: string, value: number, filter: string): RangeError {
     `leave them out: ${filter}`,
     'or fill the values in, for example with 0 or with the mean',
   ])
-}
-
-function isArrayLike(value: unknown): value is ArrayLike<unknown> {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
 }

@@ -1,4 +1,5 @@
 /** The random numbers of NumPy's `RandomState(seed)`, so that splits and shuffles give the rows that Python gives. */
+import { isArrayLike } from '../checks.js'
 import { argumentRangeError, argumentTypeError } from '../errors.js'
 import { allocate } from '../text/allocate.js'
 
@@ -65,9 +66,7 @@ export class MersenneTwister {
    * @throws TypeError if it is neither an array nor a typed array.
    */
   shuffle<T extends unknown[] | Uint32Array | Int32Array | Float32Array | Float64Array>(values: T): T {
-    if (!Array.isArray(values) && !(ArrayBuffer.isView(values) && !(values instanceof DataView))) {
-      throw argumentTypeError('values', 'an array', values)
-    }
+    if (!isArrayLike(values)) throw argumentTypeError('values', 'an array', values)
     const items = values as unknown[]
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.#interval(i)

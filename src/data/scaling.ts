@@ -1,8 +1,8 @@
 /** Brings columns of numbers to one scale, and back; what was fitted is a plain document for a model file. */
-import { checkChoice, checkNumber, checkOptions } from '../checks.js'
+import { checkChoice, checkNumber, checkOptions, isArrayLike } from '../checks.js'
 import { argumentRangeError, argumentTypeError } from '../errors.js'
 import { allocate } from '../text/allocate.js'
-import { areObjects, type Columns, columnsOf, isArrayLike, MOST_COLUMNS, type Series } from './series.js'
+import { areObjects, type Columns, columnsOf, MOST_COLUMNS, type Series } from './series.js'
 
 /** How columns are scaled. */
 export type ScalingMethod = 'none' | 'standard' | 'minMax' | 'robust'

@@ -1,4 +1,5 @@
 /** Takes series of numbers in the forms that users have them, as columns. */
+import { isArrayLike } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
 import { allocate } from '../text/allocate.js'
 import { requireColumn } from './columns.js'
@@ -113,8 +114,4 @@ function numberOf(value: unknown, where: () => string): number {
     needs: 'a finite number, or nothing where a value is missing',
     fix: ['leave the row out, or clear the value: null', 'or give other columns: { columns: ["…"] }'],
   })
-}
-
-export function isArrayLike(value: unknown): value is ArrayLike<unknown> {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))
 }

@@ -1,5 +1,5 @@
 /** How many edits make one sequence of another, and the error rates of speech recognition. */
-import { isArrayLike } from '../data/series.js'
+import { isArrayLike } from '../checks.js'
 import { argumentRangeError, argumentTypeError } from '../errors.js'
 
 /** White space of Python's `str`, which jiwer goes by. */

@@ -1,6 +1,5 @@
 /** Reads what the metrics are given: labels, numbers, scores and weights, each a copy. */
-import { checkFromZero } from '../checks.js'
-import { isArrayLike } from '../data/series.js'
+import { checkFromZero, isArrayLike } from '../checks.js'
 import { compareLabels } from '../data/split.js'
 import { argumentRangeError, argumentTypeError } from '../errors.js'
 import { allocate } from '../text/allocate.js'

@@ -1,6 +1,5 @@
 /** Cross-entropies in units that are common for texts. */
-import { checkNumber } from '../checks.js'
-import { isArrayLike } from '../data/series.js'
+import { checkNumber, isArrayLike } from '../checks.js'
 import { checkNumbers, checkSome, meanOf } from './inputs.js'
 
 function meanNats(nats: unknown): number {

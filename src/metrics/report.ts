@@ -1,6 +1,5 @@
 /** Precision, recall and F1 of every class in one table. */
-import { checkInteger, checkOptions } from '../checks.js'
-import { isArrayLike } from '../data/series.js'
+import { checkInteger, checkOptions, isArrayLike } from '../checks.js'
 import { argumentRangeError, argumentTypeError } from '../errors.js'
 import { checkZeroDivision, countsOf, type WeightOptions } from './classification.js'
 import { averageScores, type ClassCounts, type Scores, scoresOf, type ZeroDivision } from './counts.js'

@@ -1,5 +1,5 @@
 /** Reads labels from the outputs of a model that was trained with the loss `'ctc'`. */
-import { checkChoice, checkInteger, checkOptions, checkSignal } from '../checks.js'
+import { checkChoice, checkInteger, checkOptions, checkSignal, isArrayLike } from '../checks.js'
 import { argumentRangeError, argumentTypeError } from '../errors.js'
 import { native, nativeCall } from '../native/load.js'
 
@@ -57,7 +57,7 @@ export async function ctcDecode(
   if (!(values instanceof Float32Array) || !ArrayBuffer.isView(values)) {
     throw argumentTypeError('output.values', 'a Float32Array', values)
   }
-  if (!Array.isArray(steps) && !(ArrayBuffer.isView(steps) && !(steps instanceof DataView))) {
+  if (!isArrayLike(steps)) {
     const fix = ['end the model with a dense layer behind one with returnSequences: true']
     throw argumentTypeError('output.lengths', 'an array of the steps of every sequence', steps, fix)
   }
@@ -66,8 +66,8 @@ export async function ctcDecode(
   const width = checkInteger('options.beamWidth', options.beamWidth ?? 100, 1, MOST_WIDE)
   const signal = checkSignal('options.signal', options.signal)
   const lengths: number[] = []
-  for (let i = 0; i < (steps as ArrayLike<unknown>).length; i++) {
-    lengths.push(checkInteger(`output.lengths[${i}]`, (steps as ArrayLike<unknown>)[i], 0, 2 ** 31))
+  for (let i = 0; i < steps.length; i++) {
+    lengths.push(checkInteger(`output.lengths[${i}]`, steps[i], 0, 2 ** 31))
   }
   const total = lengths.reduce((sum, length) => sum + length, 0) * features
   if (values.length !== total) {

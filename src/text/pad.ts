@@ -1,5 +1,5 @@
 /** Pads and cuts sequences to one length, as `keras.utils.pad_sequences` does. */
-import { checkChoice, checkOptions } from '../checks.js'
+import { checkChoice, checkOptions, isArrayLike } from '../checks.js'
 import { argumentRangeError, argumentTypeError } from '../errors.js'
 import { allocate } from './allocate.js'
 
@@ -106,8 +106,7 @@ function longest(sequences: readonly ArrayLike<number>[]): number {
 }
 
 function lengthOf(sequence: unknown, row: number): number {
-  if (Array.isArray(sequence)) return sequence.length
-  if (ArrayBuffer.isView(sequence) && !(sequence instanceof DataView)) return (sequence as Int32Array).length
+  if (isArrayLike(sequence)) return sequence.length
   throw argumentTypeError(`sequences[${row}]`, 'an array of numbers', sequence)
 }
 

@@ -4,6 +4,7 @@ import {
   checkInteger,
   checkOptions,
   checkSignal,
+  isArrayLike,
   isAsyncIterable,
   isIterable,
 } from '../checks.js'
@@ -292,8 +293,7 @@ export function checkText(path: string, text: unknown): string {
 
 /** Ids as callers give them, one by one. */
 export function eachId(ids: ArrayLike<number>, read: (id: number) => void): void {
-  const isList = Array.isArray(ids) || (ArrayBuffer.isView(ids) && !(ids instanceof DataView))
-  if (!isList) throw argumentTypeError('ids', 'an array of numbers', ids)
+  if (!isArrayLike(ids)) throw argumentTypeError('ids', 'an array of numbers', ids)
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]
     if (typeof id !== 'number') throw argumentTypeError(`ids[${i}]`, 'a number', id)
