@@ -87,11 +87,25 @@ export function checkBoolean(path: string, value: unknown): boolean {
   return value
 }
 
+/** A function. */
+export function checkFunction<T>(path: string, value: T): T {
+  if (typeof value !== 'function') throw argumentTypeError(path, 'a function', value)
+  return value
+}
+
 /** A string that is not empty. */
 export function checkName(path: string, value: unknown): string {
   if (typeof value !== 'string') throw argumentTypeError(path, 'a string', value)
   if (value === '') throw argumentRangeError(path, 'at least one character', value)
   return value
+}
+
+/** Names, at least one, each of them kept once. */
+export function checkNames(path: string, value: unknown): string[] {
+  if (!Array.isArray(value)) throw argumentTypeError(path, 'an array of names', value)
+  const names = Array.from(value, (name, i) => checkName(`${path}[${i}]`, name))
+  if (names.length === 0) throw argumentRangeError(path, 'at least one name', value)
+  return [...new Set(names)]
 }
 
 /** One of a few strings. */

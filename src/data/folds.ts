@@ -1,6 +1,6 @@
 /** Splits rows several times or by group, and fills up rare labels: the very rows that scikit-learn gives for a seed. */
-import { checkBoolean, checkInteger, checkOptions, checkSeed } from '../checks.js'
-import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
+import { checkBoolean, checkFunction, checkInteger, checkOptions, checkSeed } from '../checks.js'
+import { argumentRangeError, CellstateError } from '../errors.js'
 import { count } from '../words.js'
 import { MersenneTwister } from './mersenne.js'
 import { checkRows, rowsByLabel, type StratumLabel, sizes } from './split.js'
@@ -83,8 +83,9 @@ export function kFold(n: number, options: KFoldOptions = {}): Fold[] {
   const folds = checkInteger('options.folds', options.folds ?? 5, 2, MOST_FOLDS)
   const shuffle = checkBoolean('options.shuffle', options.shuffle ?? false)
   const seed = checkSeed('options.seed', options.seed ?? 0)
-  const stratify = checkFunction('options.stratify', options.stratify)
-  const groupBy = checkFunction('options.groupBy', options.groupBy)
+  const { stratify, groupBy } = options
+  if (stratify !== undefined) checkFunction('options.stratify', stratify)
+  if (groupBy !== undefined) checkFunction('options.groupBy', groupBy)
   if (stratify !== undefined && groupBy !== undefined) {
     throw argumentRangeError('options.groupBy', 'left out with stratify', groupBy)
   }
@@ -117,7 +118,7 @@ export function groupSplit(n: number, options: GroupSplitOptions): Fold {
   checkRows(n)
   checkOptions('options', options, ['groupBy', 'testSize', 'trainSize', 'seed'])
   const { testSize, trainSize } = options
-  const groupBy = requireFunction('options.groupBy', options.groupBy)
+  const groupBy = checkFunction('options.groupBy', options.groupBy)
   const seed = checkSeed('options.seed', options.seed ?? 0)
   const groups = rowsByLabel(n, groupBy, 'options.groupBy')
   const asked = testSize === undefined && trainSize === undefined ? 0.2 : testSize
@@ -175,7 +176,7 @@ export function timeSeriesSplit(n: number, options: TimeSeriesSplitOptions = {})
 export function oversample(n: number, options: OversampleOptions): Uint32Array {
   checkRows(n)
   checkOptions('options', options, ['label', 'seed'])
-  const label = requireFunction('options.label', options.label)
+  const label = checkFunction('options.label', options.label)
   const random = new MersenneTwister(checkSeed('options.seed', options.seed ?? 0))
   const classes = rowsByLabel(n, label, 'options.label')
   const most = classes.reduce((largest, [, rows]) => Math.max(largest, rows.length), 0)
@@ -188,16 +189,6 @@ export function oversample(n: number, options: OversampleOptions): Uint32Array {
     }
   }
   return indices
-}
-
-function checkFunction<T>(path: string, value: T | undefined): T | undefined {
-  if (value !== undefined && typeof value !== 'function') throw argumentTypeError(path, 'a function', value)
-  return value
-}
-
-function requireFunction<T>(path: string, value: T): T {
-  if (typeof value !== 'function') throw argumentTypeError(path, 'a function', value)
-  return value
 }
 
 function range(start: number, end: number): Uint32Array {

@@ -3,9 +3,9 @@ import { isUtf8 } from 'node:buffer'
 import { type FileHandle, open } from 'node:fs/promises'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import type * as Hyparquet from 'hyparquet' with { 'resolution-mode': 'import' }
-import { checkName, checkOptions } from '../checks.js'
+import { checkNames, checkOptions } from '../checks.js'
 import { didYouMean } from '../closest.js'
-import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
+import { argumentTypeError, CellstateError, show } from '../errors.js'
 import { listed } from './columns.js'
 import { each } from './each.js'
 import { DATA_FILES, fileError } from './file-error.js'
@@ -62,16 +62,12 @@ export function readParquet(file: string | URL, options: ReadParquetOptions = {}
   }
   const named = namedSource(file)
   checkOptions('options', options, [...READ_ROWS_OPTIONS, 'columns'])
-  const settings: Settings = { ...readRowsSettings(options), columns: checkColumns(options.columns) }
+  const { columns } = options
+  const settings: Settings = {
+    ...readRowsSettings(options),
+    columns: columns === undefined ? undefined : checkNames('options.columns', columns),
+  }
   return passes(named, () => each(rowGroups(named, settings), settings.signal))
-}
-
-function checkColumns(columns: readonly string[] | undefined): readonly string[] | undefined {
-  if (columns === undefined) return undefined
-  if (!Array.isArray(columns)) throw argumentTypeError('options.columns', 'an array of names', columns)
-  const names = Array.from(columns, (name, i) => checkName(`options.columns[${i}]`, name))
-  if (names.length === 0) throw argumentRangeError('options.columns', 'at least one name', columns)
-  return [...new Set(names)]
 }
 
 /** A text whose bytes are not UTF-8; it makes its row a bad one. */

@@ -1,5 +1,5 @@
 /** Options that the readers of files share. */
-import { checkSignal } from '../checks.js'
+import { checkFunction, checkSignal } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 
 /** Options of every reader. */
@@ -64,11 +64,9 @@ export function readRowsSettings(options: ReadRowsOptions): ReadRowsSettings {
   const { skipBadRows = false, onBadRow } = options
   if (typeof skipBadRows !== 'boolean')
     throw argumentTypeError('options.skipBadRows', 'a boolean', skipBadRows)
-  if (onBadRow !== undefined && typeof onBadRow !== 'function') {
-    throw argumentTypeError('options.onBadRow', 'a function', onBadRow)
-  }
-  if (onBadRow !== undefined && !skipBadRows) {
-    throw argumentRangeError('options.skipBadRows', 'true with onBadRow', skipBadRows)
+  if (onBadRow !== undefined) {
+    checkFunction('options.onBadRow', onBadRow)
+    if (!skipBadRows) throw argumentRangeError('options.skipBadRows', 'true with onBadRow', skipBadRows)
   }
   return { ...settings, skipBadRows, onBadRow }
 }

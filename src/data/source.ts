@@ -46,14 +46,7 @@ export function namedSource(source: TextSource): NamedSource {
     return { source, name: source }
   }
   if (source instanceof URL) {
-    if (source.protocol !== 'file:')
-      throw argumentRangeError('source', 'a file: URL or a stream', source.href)
-    let path: string
-    try {
-      path = fileURLToPath(source)
-    } catch {
-      throw argumentRangeError('source', 'a file: URL with a path on this machine', source.href)
-    }
+    const path = filePath('source', source, 'a file: URL or a stream')
     return { source: path, name: path }
   }
   if (!isAsyncIterable(source)) {
@@ -61,6 +54,20 @@ export function namedSource(source: TextSource): NamedSource {
   }
   const path = (source as { path?: unknown }).path
   return { source, name: typeof path === 'string' && path !== '' ? path : 'stream' }
+}
+
+/**
+ * The path of a `file:` URL.
+ *
+ * @throws RangeError if the URL is another one, which names `argument` and what it needs.
+ */
+export function filePath(argument: string, url: URL, needs: string): string {
+  if (url.protocol !== 'file:') throw argumentRangeError(argument, needs, url.href)
+  try {
+    return fileURLToPath(url)
+  } catch {
+    throw argumentRangeError(argument, 'a file: URL with a path on this machine', url.href)
+  }
 }
 
 /**

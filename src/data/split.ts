@@ -1,5 +1,5 @@
 /** Splits rows into a training and a test set: the very rows, in the order, that scikit-learn gives for a seed. */
-import { checkInteger, checkOptions } from '../checks.js'
+import { checkFunction, checkInteger, checkOptions } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
 import { MersenneTwister } from './mersenne.js'
 
@@ -54,9 +54,7 @@ export function trainTestSplit<T>(rows: readonly T[], options: TrainTestSplitOpt
   if (!Array.isArray(rows)) throw argumentTypeError('rows', 'an array', rows)
   checkOptions('options', options, OPTIONS)
   const { stratify, ...rest } = options
-  if (stratify !== undefined && typeof stratify !== 'function') {
-    throw argumentTypeError('options.stratify', 'a function', stratify)
-  }
+  if (stratify !== undefined) checkFunction('options.stratify', stratify)
   const { train, test } = splitIndices(rows.length, {
     ...rest,
     stratify: stratify && (index => stratify(rows[index] as T, index)),
@@ -83,9 +81,7 @@ export function splitIndices(
   if (!Number.isSafeInteger(seed) || seed < 0 || seed > 2 ** 32 - 1) {
     throw argumentRangeError('options.seed', 'a whole number from 0 to 4294967295', seed)
   }
-  if (stratify !== undefined && typeof stratify !== 'function') {
-    throw argumentTypeError('options.stratify', 'a function', stratify)
-  }
+  if (stratify !== undefined) checkFunction('options.stratify', stratify)
   if (stratify !== undefined && !shuffle) {
     throw argumentRangeError('options.shuffle', 'true with stratify', shuffle)
   }

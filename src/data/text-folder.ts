@@ -2,14 +2,14 @@
 import type { Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { checkName, checkOptions } from '../checks.js'
+import { checkName, checkNames, checkOptions } from '../checks.js'
 import { didYouMean } from '../closest.js'
-import { argumentRangeError, argumentTypeError, CellstateError, show } from '../errors.js'
+import { CellstateError, show } from '../errors.js'
 import { listed } from './columns.js'
 import { DATA_FILES, fileError } from './file-error.js'
 import { setName } from './place.js'
 import { READ_ROWS_OPTIONS, type ReadRowsOptions, readRowsSettings } from './read-options.js'
+import { filePath } from './source.js'
 import { wholeText } from './text.js'
 
 /** Options of {@link readTextFolder}. */
@@ -47,11 +47,11 @@ export function readTextFolder(
   folder: string | URL,
   options: ReadTextFolderOptions = {},
 ): AsyncIterable<TextFile> {
-  const root = folderPath(folder)
+  const root = folder instanceof URL ? filePath('folder', folder, 'a file: URL') : checkName('folder', folder)
   checkOptions('options', options, [...READ_ROWS_OPTIONS, 'labels', 'extension'])
   const settings = readRowsSettings(options)
   const extension = checkName('options.extension', options.extension ?? '.txt').toLowerCase()
-  const labels = options.labels === undefined ? undefined : checkLabels(options.labels)
+  const labels = options.labels === undefined ? undefined : checkNames('options.labels', options.labels)
   async function* read(): AsyncGenerator<TextFile> {
     const { signal } = settings
     signal?.throwIfAborted()
@@ -84,25 +84,6 @@ export function readTextFolder(
   const iterable: AsyncIterable<TextFile> = { [Symbol.asyncIterator]: read }
   setName(iterable, root)
   return iterable
-}
-
-function folderPath(folder: string | URL): string {
-  if (folder instanceof URL) {
-    if (folder.protocol !== 'file:') throw argumentRangeError('folder', 'a file: URL', folder.href)
-    try {
-      return fileURLToPath(folder)
-    } catch {
-      throw argumentRangeError('folder', 'a file: URL with a path on this machine', folder.href)
-    }
-  }
-  return checkName('folder', folder)
-}
-
-function checkLabels(labels: readonly string[]): readonly string[] {
-  if (!Array.isArray(labels)) throw argumentTypeError('options.labels', 'an array of names', labels)
-  const names = Array.from(labels, (label, i) => checkName(`options.labels[${i}]`, label))
-  if (names.length === 0) throw argumentRangeError('options.labels', 'at least one name', labels)
-  return [...new Set(names)]
 }
 
 async function entriesOf(folder: string): Promise<Dirent[]> {

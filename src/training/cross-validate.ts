@@ -1,5 +1,5 @@
 /** Trains a model several times, each time without another part of the examples, on which it is then evaluated. */
-import { checkBoolean, checkOptions, checkSeed, checkSignal } from '../checks.js'
+import { checkBoolean, checkFunction, checkOptions, checkSeed, checkSignal } from '../checks.js'
 import { Dataset, type Sample, type SampleSource } from '../data/dataset.js'
 import { type Fold, kFold } from '../data/folds.js'
 import type { StratumLabel } from '../data/split.js'
@@ -92,9 +92,7 @@ export async function crossValidate(
   if (labelOf !== undefined && labelOf !== false && typeof labelOf !== 'function') {
     throw argumentTypeError('options.stratify', 'a function or a boolean', stratify)
   }
-  if (groupBy !== undefined && typeof groupBy !== 'function') {
-    throw argumentTypeError('options.groupBy', 'a function', groupBy)
-  }
+  if (groupBy !== undefined) checkFunction('options.groupBy', groupBy)
   const samples = [...(await Dataset.from(data, { signal }))]
   const parts = kFold(samples.length, {
     folds,

@@ -1,5 +1,13 @@
 /** Looks for good hyper-parameters: trains models with values drawn at random, and tells which did best. */
-import { checkChoice, checkInteger, checkName, checkOptions, checkSeed, checkSignal } from '../checks.js'
+import {
+  checkChoice,
+  checkFunction,
+  checkInteger,
+  checkName,
+  checkOptions,
+  checkSeed,
+  checkSignal,
+} from '../checks.js'
 import { Dataset, type SampleSource } from '../data/dataset.js'
 import { MersenneTwister } from '../data/mersenne.js'
 import { StreamedDataset } from '../data/streamed-dataset.js'
@@ -172,13 +180,9 @@ export async function search<const S extends SearchSpace>(
 ): Promise<SearchResult<SearchValues<S>>> {
   checkOptions('options', options, NAMES)
   const { build, training, onTrial } = options
-  for (const [name, value] of Object.entries({
-    build,
-    training,
-    ...(onTrial !== undefined && { onTrial }),
-  })) {
-    if (typeof value !== 'function') throw argumentTypeError(`options.${name}`, 'a function', value)
-  }
+  checkFunction('options.build', build)
+  checkFunction('options.training', training)
+  if (onTrial !== undefined) checkFunction('options.onTrial', onTrial)
   const space = checkSpace('options.space', options.space)
   const trials = checkInteger('options.trials', options.trials ?? 20, 1, MOST_TRIALS)
   const epochs = checkInteger('options.epochs', options.epochs ?? 1, 1, MOST_EPOCHS)

@@ -1,6 +1,7 @@
 /** Trains a model: one native call a step, and between two steps everything that may look on, stop or change it. */
 import {
   checkBoolean,
+  checkFunction,
   checkInteger,
   checkName,
   checkOptions,
@@ -283,9 +284,8 @@ export function trainFor(
       throw argumentTypeError(`options.callbacks[${i}]`, 'an object with hooks', callback)
     }
     for (const method of METHODS) {
-      const found: unknown = callback[method]
-      if (found === undefined || typeof found === 'function') continue
-      throw argumentTypeError(`options.callbacks[${i}].${method}`, 'a function', found)
+      const found = callback[method]
+      if (found !== undefined) checkFunction(`options.callbacks[${i}].${method}`, found)
     }
     if (callback.name !== undefined) checkName(`options.callbacks[${i}].name`, callback.name)
   }
