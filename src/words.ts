@@ -20,6 +20,11 @@ export function bytes(size: number): string {
   return `${unit === 'B' ? value : value.toFixed(1)} ${unit}`
 }
 
+/** `1f 8b 08`. */
+export function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join(' ')
+}
+
 /** `12`, `3.4k`, `184k`, `1.2M`. */
 export function short(value: number): string {
   if (value < 1000) return value.toFixed(0)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bytes, count, percent } from '../src/words.js'
+import { bytes, count, hex, percent } from '../src/words.js'
 
 describe('sizes', () => {
   it.each([
@@ -21,5 +21,7 @@ describe('numbers', () => {
   it('have groups of three digits, shares one decimal', () => {
     expect(count(1_234_567)).toBe('1,234,567')
     expect(percent(0.98349)).toBe('98.3 %')
+    expect(hex(Uint8Array.of(0, 0x1f, 0x8b))).toBe('00 1f 8b')
+    expect(hex(new Uint8Array(0))).toBe('')
   })
 })

@@ -2,6 +2,7 @@
 import { finished, pipeline, Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { CellstateError } from '../errors.js'
+import { hex } from '../words.js'
 
 const NO_BYTES: Buffer = Buffer.alloc(0)
 
@@ -69,7 +70,7 @@ async function* gunzipped(head: Buffer, parts: AsyncGenerator<Buffer>, name: str
 function notGzip(name: string, head: Buffer): CellstateError {
   return new CellstateError('ERR_DATA', `${name}: this is not gzip`, {
     where: name,
-    got: head.length === 0 ? 'no bytes' : `bytes ${head.toString('hex', 0, 4).replace(/(..)(?=.)/g, '$1 ')}`,
+    got: head.length === 0 ? 'no bytes' : `bytes ${hex(head.subarray(0, 4))}`,
     needs: 'bytes that begin with 1f 8b, because the name ends in .gz',
     fix: head.length === 0 ? ['copy the file again'] : ['take .gz off its name, if it was unpacked before'],
   })

@@ -6,6 +6,7 @@ import type * as Hyparquet from 'hyparquet' with { 'resolution-mode': 'import' }
 import { checkNames, checkOptions } from '../checks.js'
 import { didYouMean } from '../closest.js'
 import { argumentTypeError, CellstateError, show } from '../errors.js'
+import { hex } from '../words.js'
 import { listed } from './columns.js'
 import { each } from './each.js'
 import { DATA_FILES, fileError } from './file-error.js'
@@ -182,10 +183,7 @@ async function checkMagic(file: Hyparquet.AsyncBuffer, name: string): Promise<vo
       `${name}: ${encrypted ? 'encrypted Parquet is not read' : cutShort ? 'the Parquet file ends early' : 'this is not Parquet'}`,
       {
         where: name,
-        got:
-          bytes.length === 0
-            ? `${file.byteLength} bytes`
-            : `bytes ${bytes.toString('hex').replace(/(..)(?=.)/g, '$1 ')}`,
+        got: bytes.length === 0 ? `${file.byteLength} bytes` : `bytes ${hex(bytes)}`,
         needs: `PAR1 at the ${cutShort ? 'end' : 'beginning'} of the file`,
         fix: encrypted
           ? ['write it without encryption']
@@ -331,9 +329,7 @@ function problemOf(row: Record<string, unknown>, where: string, most: number): C
       const place = `${where}, column ${show(column)}`
       return new CellstateError('ERR_DATA', `${place}: this text is not UTF-8`, {
         where: place,
-        got: `bytes ${Buffer.from(bad.bytes.subarray(0, 8))
-          .toString('hex')
-          .replace(/(..)(?=.)/g, '$1 ')}`,
+        got: `bytes ${hex(bad.bytes.subarray(0, 8))}`,
         needs: 'text in UTF-8',
         fix: [
           'write the column as UTF-8, or leave it out: { columns: ["…"] }',

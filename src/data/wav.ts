@@ -1,6 +1,7 @@
 /** Reads sound from WAV files, a block of samples at a time. */
 import { checkBoolean, checkNumber, checkOptions, checkSignal } from '../checks.js'
 import { CellstateError } from '../errors.js'
+import { hex } from '../words.js'
 import { type NamedSource, namedSource, passes, wholeChunks } from './source.js'
 
 /** Where sound comes from: the path or `file:` URL of a file, or a stream or other async iterable of bytes. */
@@ -281,13 +282,12 @@ function formatOf(body: Buffer, name: string, at: number): Format {
 
 function notWav(name: string, kind: string, begin: Buffer): CellstateError {
   const big = kind === 'RF64' || kind === 'RIFX' || kind === 'BW64'
-  const hex = begin.toString('hex', 0, 12).replace(/(..)(?=.)/g, '$1 ')
   return new CellstateError(
     big ? 'ERR_UNSUPPORTED' : 'ERR_DATA',
     `${name}: ${big ? `WAV of the kind ${kind} is not read` : 'this is not a WAV file'}`,
     {
       where: name,
-      got: begin.length === 0 ? 'no bytes' : `bytes ${hex}`,
+      got: begin.length === 0 ? 'no bytes' : `bytes ${hex(begin)}`,
       needs: 'RIFF, a size and WAVE at the beginning',
       fix: ['convert it: ffmpeg -i in out.wav', ...(big ? ['or split it into files below 4 GiB'] : [])],
     },
@@ -317,7 +317,7 @@ function damagedChunk(name: string, at: number, header: Buffer): CellstateError 
   const where = `${name} byte ${at}`
   return new CellstateError('ERR_DATA', `${where}: a chunk without a name`, {
     where,
-    got: `bytes ${header.toString('hex').replace(/(..)(?=.)/g, '$1 ')}`,
+    got: `bytes ${hex(header)}`,
     needs: 'four letters and a size',
     why: 'the chunk before it has a wrong size, or the file was changed',
     fix: ['copy the file again, or write it anew'],
