@@ -78,9 +78,8 @@ export class Dataset implements Iterable<Sample> {
   /** Whether there are inputs only, which errors name without their sample. */
   #inputsOnly = false
   readonly #cut: CutOptions
-  /** Whether the input was cut, of every example. */
-  readonly #wasCut: boolean[] = []
-  #truncated = 0
+  /** Examples whose input was cut. */
+  readonly #truncated = new Set<number>()
   /** Positions in the source, where they are not those in here. */
   #positions: number[] | undefined
 
@@ -158,12 +157,12 @@ export class Dataset implements Iterable<Sample> {
 
   /** How many inputs were longer than `maxLength` and cut. */
   get truncated(): number {
-    return this.#truncated
+    return this.#truncated.size
   }
 
   /** @internal Whether the input of example `index` was cut. */
   wasCut(index: number): boolean {
-    return this.#wasCut[index] ?? false
+    return this.#truncated.has(index)
   }
 
   /** @internal Position of example `index` in what it was read from. */
@@ -287,11 +286,9 @@ export class Dataset implements Iterable<Sample> {
         this.#positions ??= this.#ends.map((_, i) => i)
         this.#positions.push(position)
       }
+      const { maxLength = Number.POSITIVE_INFINITY } = this.#cut
+      if (input.length > maxLength) this.#truncated.add(this.length)
       this.#ends.push(this.#used)
-      if (this.#cut.maxLength !== undefined && input.length > this.#cut.maxLength) {
-        this.#wasCut[this.#ends.length - 1] = true
-        this.#truncated++
-      }
     } catch (error) {
       this.#used = before
       this.#largestId = largest

@@ -117,7 +117,7 @@ async function* blocks(named: NamedSource, settings: Settings): AsyncGenerator<W
         if (format === undefined) throw missing(name, 'fmt ', at)
         yield* samples(bytes, size, format, name, settings)
         return
-      } else await bytes.skip(size, name, at, id)
+      } else await bytes.skip(size, at, id)
       if (size % 2 === 1) await bytes.upTo(1)
     }
     throw missing(name, format === undefined ? 'fmt ' : 'data', bytes.position)
@@ -209,13 +209,12 @@ class Bytes {
   /** Bytes handed out or skipped. */
   position = 0
   readonly #parts: AsyncGenerator<Buffer>
+  readonly #name: string
   #rest: Buffer = Buffer.alloc(0)
 
-  constructor(
-    parts: AsyncGenerator<Buffer>,
-    readonly name: string,
-  ) {
+  constructor(parts: AsyncGenerator<Buffer>, name: string) {
     this.#parts = parts
+    this.#name = name
   }
 
   /** The next `count` bytes, or fewer at the end. */
@@ -233,10 +232,11 @@ class Bytes {
     return taken.length === 1 ? taken[0]! : Buffer.concat(taken)
   }
 
-  async skip(count: number, name: string, at: number, id: string): Promise<void> {
+  /** Passes over the rest of the chunk `id`, which began at `at`. */
+  async skip(count: number, at: number, id: string): Promise<void> {
     for (let left = count; left > 0; ) {
       if (this.#rest.length === 0 && !(await this.#more())) {
-        throw endsEarly(name, at, `the chunk "${id}"`, count, count - left)
+        throw endsEarly(this.#name, at, `the chunk "${id}"`, count, count - left)
       }
       const part = Math.min(left, this.#rest.length)
       left -= part

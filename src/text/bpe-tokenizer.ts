@@ -3,7 +3,6 @@ import { checkChoice, checkInteger, checkOptions } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { atOnce, inTurns, type Pieces, pieces } from '../pace.js'
 import { BYTE_CHARACTERS, BYTE_OF, BYTES_IN_ORDER, learnMerges, Merges } from './byte-pairs.js'
-import { compose } from './clean.js'
 import { Counts, owned } from './counts.js'
 import {
   type BpeFile,
@@ -34,7 +33,7 @@ import {
 } from './text-tokenizer.js'
 import { decodeUtf8, encodeUtf8 } from './utf8.js'
 import { fromSaved, savedSpecial } from './vocabulary.js'
-import { checkNormalization, type Normalization } from './words.js'
+import { checkNormalization, type Normalization, normalized } from './words.js'
 
 /** Options of {@link BpeTokenizer}. */
 export interface BpeTokenizerOptions {
@@ -252,8 +251,7 @@ export class BpeTokenizer implements TextTokenizer {
 
   #pieces(text: string): string[] {
     const found: string[] = []
-    const form = this.#normalization
-    const ready = form === 'none' ? text : compose(text, form)
+    const ready = normalized(text, { normalization: this.#normalization, lower: false })
     const prefixed = this.#prefixSpace && !ready.startsWith(' ') ? ` ${ready}` : ready
     eachPiece(prefixed, this.#split, piece => found.push(piece))
     return found

@@ -21,16 +21,8 @@ export function owned(word: string): string {
 /** Items and how often they came. */
 export class Counts {
   readonly usage = new Map<string, Usage>()
-  #documents = 0
-
   /** How many texts were counted. */
-  get documents(): number {
-    return this.#documents
-  }
-
-  set documents(documents: number) {
-    this.#documents = documents
-  }
+  documents = 0
 
   /**
    * Counts the items of one more text.
@@ -38,7 +30,7 @@ export class Counts {
    * @throws CellstateError `ERR_DATA` above 10,000,000 different items.
    */
   add(items: Iterable<string>, path: string): void {
-    const document = this.#documents++
+    const document = this.documents++
     const { usage } = this
     for (const item of items) {
       const known = usage.get(item)
