@@ -14,9 +14,7 @@ export function checkOptions<T extends object>(
   keys: readonly (keyof T & string)[],
   nullable: readonly (keyof T & string)[] = [],
 ): T {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw argumentTypeError(path, 'an object', options)
-  }
+  if (!isRecord(options)) throw argumentTypeError(path, 'an object', options)
   for (const key of Object.keys(options)) {
     if ((keys as readonly string[]).includes(key)) {
       const known = key as keyof T & string
@@ -126,6 +124,11 @@ export function isIterable(value: unknown): value is Iterable<unknown> {
 /** Whether `value` can be looped over while waiting. */
 export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof (value as AsyncIterable<unknown> | null | undefined)?.[Symbol.asyncIterator] === 'function'
+}
+
+/** Whether `value` is an object with names, no array. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Whether `value` is an array or a typed one. */

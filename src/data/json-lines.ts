@@ -1,5 +1,5 @@
 /** Reads JSON Lines: one JSON object a line. */
-import { checkName, checkOptions } from '../checks.js'
+import { checkName, checkOptions, isRecord } from '../checks.js'
 import { argumentTypeError, CellstateError, show } from '../errors.js'
 import { listed, valueAt } from './columns.js'
 import { lineBatches } from './lines.js'
@@ -63,9 +63,7 @@ export function readJsonLines(
 
 function checkFields(fields: ReadJsonLinesOptions['fields']): Settings['fields'] {
   if (fields === undefined) return undefined
-  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
-    throw argumentTypeError('options.fields', 'an object of names and paths', fields)
-  }
+  if (!isRecord(fields)) throw argumentTypeError('options.fields', 'an object of names and paths', fields)
   return Object.entries(fields).map(([name, path]) => [name, checkName(`options.fields.${name}`, path)])
 }
 
@@ -96,9 +94,8 @@ function parseRow(
   } catch (cause) {
     return refusal('not JSON', cause)
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return refusal('not a JSON object')
-  const row = value as Record<string, unknown>
-  const taken = fields === undefined ? row : taking(row, fields, `${name} line ${number}`)
+  if (!isRecord(value)) return refusal('not a JSON object')
+  const taken = fields === undefined ? value : taking(value, fields, `${name} line ${number}`)
   if (!(taken instanceof CellstateError)) setPlace(taken, `${name} line`, number)
   return taken
 }

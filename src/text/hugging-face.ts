@@ -1,7 +1,7 @@
 /** Reads and writes `tokenizer.json` of Hugging Face `tokenizers`, of the kind that byte-level BPE has. */
+import { isRecord } from '../checks.js'
 import { argumentTypeError, CellstateError, show } from '../errors.js'
-import type { Pieces } from '../pace.js'
-import { pieces } from '../pace.js'
+import { type Pieces, pieces } from '../pace.js'
 import { MOST_TOKENS } from './byte-pairs.js'
 import { BPE_SPLITS, type BpeSplit, PATTERNS } from './pieces.js'
 import { LONGEST_SPECIAL, MOST_SPECIAL, type TokenFlags } from './text-tokenizer.js'
@@ -56,12 +56,6 @@ export interface BpeFile {
 
 const FORMS: readonly unknown[] = ['NFC', 'NFD', 'NFKC', 'NFKD'] satisfies Normalization[]
 const NO_DOCUMENT = 'the text or object of a tokenizer.json'
-type Json = Record<string, unknown>
-
-function isRecord(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 function bad(field: string, needs: string, value: unknown, cause?: unknown): CellstateError {
   return new CellstateError('ERR_DATA', `tokenizer.json, ${field}: needs ${needs}`, {
     where: field,
@@ -223,7 +217,7 @@ function* readAdded(tokens: unknown): Pieces<AddedToken[]> {
 }
 
 /** The parts of a `Sequence`, or the one part that there is. */
-function partsOf(value: unknown, list: string, where: string): Json[] {
+function partsOf(value: unknown, list: string, where: string): Record<string, unknown>[] {
   if (value === null) return []
   if (!isRecord(value)) throw bad(where, 'an object or null', value)
   if (value.type !== 'Sequence') return [value]

@@ -1,5 +1,6 @@
 /** Reads saved tokenizers of every kind. */
-import { argumentTypeError, CellstateError, show } from '../errors.js'
+import { isRecord } from '../checks.js'
+import { CellstateError, show } from '../errors.js'
 import { atOnce, inTurns, type Pieces } from '../pace.js'
 import { BpeTokenizer } from './bpe-tokenizer.js'
 import { ByteTokenizer } from './byte-tokenizer.js'
@@ -46,9 +47,6 @@ export function isTokenizer(value: unknown): value is AnyTokenizer {
  *   version that this version of the package does not know.
  */
 export function tokenizerFromJson(json: string | object): AnyTokenizer {
-  if (typeof json !== 'string' && (typeof json !== 'object' || json === null)) {
-    throw argumentTypeError('json', 'a JSON text or an object', json)
-  }
   return atOnce(read(json))
 }
 
@@ -59,10 +57,8 @@ export async function readTokenizer(json: string): Promise<AnyTokenizer> {
 
 function* read(json: string | object): Pieces<AnyTokenizer> {
   const document = jsonObject(json)
-  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
-    throw badField(undefined, 'an object', document)
-  }
-  const saved = { ...document } as Record<string, unknown>
+  if (!isRecord(document)) throw badField(undefined, 'an object', document)
+  const saved = { ...document }
   if (Object.hasOwn(saved, 'class_name')) return yield* Tokenizer.restore(saved)
   if (isHuggingFace(saved)) return BpeTokenizer.fromHuggingFace(saved)
   const { kind, version, vocabulary } = saved

@@ -1,4 +1,5 @@
 /** Writes and reads the JSON form that the `Tokenizer` of Keras is saved in. */
+import { isRecord } from '../checks.js'
 import { CellstateError, show } from '../errors.js'
 import { type Pieces, pieces } from '../pace.js'
 
@@ -175,10 +176,6 @@ export function* parseTokenizerJson(json: string | object): Pieces<SavedTokenize
     indexWord,
     indexDocs,
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function* byId<T>(key: string, map: Map<string, T>): Pieces<Map<number, T>> {

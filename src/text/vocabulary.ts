@@ -1,5 +1,5 @@
 /** Tokenizers with a list of items, words or characters, of which each has an id. */
-import { checkInteger } from '../checks.js'
+import { checkInteger, isRecord } from '../checks.js'
 import { CellstateError } from '../errors.js'
 import { inTurns, type Pieces, pieces } from '../pace.js'
 import { Counts } from './counts.js'
@@ -270,9 +270,7 @@ export function savedSpecial({ roles, idOf }: SpecialTokenTable): SpecialTokens 
  */
 export function fromSaved<T>(saved: Record<string, unknown>, make: (options: never) => T): T {
   const { options, special } = saved
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw badField('options', 'an object', options)
-  }
+  if (!isRecord(options)) throw badField('options', 'an object', options)
   if (typeof special !== 'object' || special === null) throw badField('special', 'an object', special)
   try {
     return make({ ...options, special } as never)

@@ -2,7 +2,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { checkBoolean, checkName, checkOptions } from '../checks.js'
+import { checkBoolean, checkName, checkOptions, isRecord } from '../checks.js'
 import { fileError } from '../data/file-error.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { VERSION } from '../native/load.js'
@@ -70,9 +70,7 @@ export class RunFolder {
       throw argumentRangeError('options.name', 'a name without folders', name, ['give the folders as root'])
     }
     const { config: given = {} } = options
-    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-      throw argumentTypeError('options.config', 'an object', given)
-    }
+    if (!isRecord(given)) throw argumentTypeError('options.config', 'an object', given)
     const folder = await makeFolder(root, name)
     const config = {
       ...given,

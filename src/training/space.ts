@@ -1,5 +1,5 @@
 /** Describes what a search chooses from. */
-import { checkChoice, checkInteger, checkNumber, checkOptions } from '../checks.js'
+import { checkChoice, checkInteger, checkNumber, checkOptions, isRecord } from '../checks.js'
 import type { MersenneTwister } from '../data/mersenne.js'
 import { argumentRangeError, argumentTypeError } from '../errors.js'
 
@@ -97,9 +97,7 @@ function checkRange(path: string, { kind, from, to }: NumberRange): NumberRange 
 
 /** A checked copy of a space. */
 export function checkSpace<S extends SearchSpace>(path: string, space: S): S {
-  if (typeof space !== 'object' || space === null || Array.isArray(space)) {
-    throw argumentTypeError(path, 'an object with choices and ranges', space)
-  }
+  if (!isRecord(space)) throw argumentTypeError(path, 'an object with choices and ranges', space)
   const names = Object.keys(space)
   if (names.length === 0 || names.length > MOST_NAMES) {
     throw argumentRangeError(path, `an object with 1 to ${MOST_NAMES} choices and ranges`, space)
