@@ -6,12 +6,11 @@ import type { NativeOptimizerState, NativeStateTensor } from '../native/binding.
 import { checkpointsIn } from './callbacks/checkpoint.js'
 import type { History } from './history.js'
 import { unpackState } from './kept-state.js'
-import type { EpochTotals } from './metrics.js'
+import type { EpochSums } from './metrics.js'
+import type { CountedEpoch } from './steps.js'
 
-/** Where a run stands: what a checkpoint holds besides tensors. */
-export interface RunState {
-  /** Everything by which two runs can differ, JSON texts by name. */
-  readonly run: Readonly<Record<string, string>>
+/** Where a run stands. */
+export interface Place {
   /** Epoch that goes on, from 1. */
   readonly epoch: number
   /** Steps of this epoch that were done. */
@@ -20,15 +19,21 @@ export interface RunState {
   readonly updates: number
   /** Those of all epochs before. */
   readonly updatesBefore: number
-  readonly rate: number
-  readonly rateFactor: number
-  readonly totals: ReturnType<EpochTotals['toJSON']>
+  readonly totals: EpochSums
   readonly truncated: number
   readonly oversized: number
   readonly seconds: number
-  /** What the epoch before came to over examples that nobody counted. */
-  readonly counted: { readonly updates: number; readonly count: number } | null
   readonly history: History
+}
+
+/** What a checkpoint holds besides tensors. */
+export interface RunState extends Place {
+  /** Everything by which two runs can differ, JSON texts by name. */
+  readonly run: Readonly<Record<string, string>>
+  readonly rate: number
+  readonly rateFactor: number
+  /** What the epoch before came to over examples that nobody counted. */
+  readonly counted: CountedEpoch | null
   readonly optimizer: Omit<NativeOptimizerState, 'tensors'>
   readonly callbacks: Readonly<Record<string, unknown>>
 }

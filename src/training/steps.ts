@@ -50,6 +50,12 @@ export interface EpochSteps {
   readonly steps: AsyncGenerator<Step, void, undefined>
 }
 
+/** What an epoch over examples that nobody counted came to. */
+export interface CountedEpoch {
+  readonly updates: number
+  readonly count: number
+}
+
 /** A sequence that goes on from none. */
 const NEW_SEQUENCE = 2 ** 32 - 1
 
@@ -61,7 +67,7 @@ export class StepSource {
   readonly #options: StepOptions
   readonly #classWeights: Float64Array | undefined
   /** What the last epoch over a stream came to. */
-  #counted: { readonly updates: number; readonly count: number } | undefined
+  #counted: CountedEpoch | undefined
 
   private constructor(call: string, model: Model, data: Dataset | StreamedDataset, options: StepOptions) {
     this.#call = call
@@ -103,12 +109,12 @@ export class StepSource {
   }
 
   /** What the last epoch over a stream came to; `undefined` before its end, and of examples in memory. */
-  get counted(): { readonly updates: number; readonly count: number } | undefined {
+  get counted(): CountedEpoch | undefined {
     return this.#counted
   }
 
   /** Takes {@link StepSource.counted} of a run that goes on. */
-  restore(counted: { readonly updates: number; readonly count: number } | undefined): void {
+  restore(counted: CountedEpoch | undefined): void {
     this.#counted = counted
   }
 

@@ -30,7 +30,14 @@ import { packState, unpackState } from './kept-state.js'
 import { EpochTotals } from './metrics.js'
 import { adam } from './optimizers.js'
 import { Reports } from './reports.js'
-import { type Checkpoint, checkSameRun, optimizerTensors, type RunState, readCheckpoint } from './resume.js'
+import {
+  type Checkpoint,
+  checkSameRun,
+  optimizerTensors,
+  type Place,
+  type RunState,
+  readCheckpoint,
+} from './resume.js'
 import { ratesOf } from './schedules.js'
 import {
   describeExamples,
@@ -206,20 +213,6 @@ interface Settings extends StepOptions {
   /** JSON texts that belong to the model of a task. */
   readonly documents: () => Promise<Readonly<Record<string, string>>>
 }
-
-/** Where a run stands. */
-type Place = Pick<
-  RunState,
-  | 'epoch'
-  | 'step'
-  | 'updates'
-  | 'updatesBefore'
-  | 'totals'
-  | 'truncated'
-  | 'oversized'
-  | 'seconds'
-  | 'history'
->
 
 const MOST_EXAMPLES = 2 ** 20
 const METHODS = [
@@ -537,11 +530,20 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     source: StepSource,
     validation: Dataset | StreamedDataset | undefined,
   ): Promise<RunState['run']> {
-    const { resume, optimizer, epochs, classWeight, signal, callbacks, documents, metrics, ...options } =
-      this.#settings
+    const {
+      resume,
+      optimizer,
+      epochs,
+      classWeight,
+      signal,
+      callbacks,
+      documents,
+      metrics,
+      validation: _,
+      ...options
+    } = this.#settings
     if (resume === undefined && this.#checkpoints.length === 0) return {}
-    const { validation: _, ...steps } = options
-    const texts = Object.entries({ ...steps, optimizer }).map(([name, value]) => [
+    const texts = Object.entries({ ...options, optimizer }).map(([name, value]) => [
       name,
       JSON.stringify(value),
     ])
@@ -632,9 +634,18 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     /** Seconds of the steps, of those here. */
     let computed = 0
     let ahead: Submitted | undefined
-    /** Where the run stands, and where it could go on from: between the parts of a batch it could not. */
-    let reached = place
-    let resumable: Place | undefined
+    let { step: done, updates: updatesDone } = place
+    /** Where the run stands. */
+    const here = (): Place => ({
+      ...place,
+      step: done,
+      updates: updatesDone,
+      totals: totals.toJSON(),
+      ...cut,
+      seconds: (performance.now() - begin) / 1000,
+    })
+    /** Whether it could go on from here: between the parts of a batch it could not. */
+    let resumable = false
     try {
       let current = await steps.next()
       for (let number = place.step + 1; !current.done; number++) {
@@ -642,7 +653,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
         if (running === undefined) {
           await this.#reports?.room()
           if (this.#stopping.signal.aborted) {
-            if (resumable !== undefined) await this.#writeAll(source, resumable)
+            if (resumable) await this.#writeAll(source, here())
             return undefined
           }
           signal?.throwIfAborted()
@@ -659,7 +670,9 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
         const step = await running.report
         const { learningRate } = running
         this.#rate = learningRate
-        this.#updates = updatesBefore + current.value.update + 1
+        done = number
+        updatesDone = current.value.update + 1
+        this.#updates = updatesBefore + updatesDone
         history.steps++
         totals.add(step)
         computed += step.seconds
@@ -681,13 +694,9 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
           for (const callback of callbacks) await callback.onStepEnd?.(report, context)
           this.#reports?.put(report)
         }
-        const seconds = (performance.now() - begin) / 1000
-        const updates = current.value.update + 1
-        reached = { ...place, step: number, updates, totals: totals.toJSON(), ...cut, seconds }
         // At the end of an epoch there is one behind its validation.
-        const goesOn = following?.done !== true && !stateful && current.value.completes
-        resumable = goesOn ? reached : undefined
-        if (resumable !== undefined) await this.#writeAll(source, resumable, due)
+        resumable = following?.done !== true && !stateful && current.value.completes
+        if (resumable && due.length > 0) await this.#writeAll(source, here(), due)
         current = await reading
       }
     } finally {
@@ -703,7 +712,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       ...(cut.truncated > 0 && { truncated: cut.truncated }),
       ...(cut.oversized > 0 && { oversized: cut.oversized }),
     }
-    return { report, end: reached }
+    return { report, end: here() }
   }
 
   /** Loss and metrics on the validation set; `undefined` if the run is stopped before they are there. */
