@@ -497,7 +497,7 @@ export class TextClassifier<Label extends string = string> {
           resume: options.resume,
           signal,
         },
-        documents,
+        { documents },
       )
       const last = history.epochs.at(-1)
       if (history.stopped) linear?.cancel()

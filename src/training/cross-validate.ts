@@ -8,7 +8,7 @@ import { argumentTypeError } from '../errors.js'
 import { Model } from '../model/model.js'
 import type { Evaluation } from '../model/objective.js'
 import type { History } from './history.js'
-import { type Callback, TRAIN_OPTIONS, type TrainOptions, train } from './train.js'
+import { type Callback, TRAIN_OPTIONS, type TrainOptions, trainFor } from './train.js'
 
 /** A fold has no checkpoint to go on from. */
 const FOLD_OPTIONS = TRAIN_OPTIONS.filter(name => name !== 'resume')
@@ -109,11 +109,12 @@ export async function crossValidate(
     if (!Model.is(model)) throw argumentTypeError('build', 'a function that gives a model', model)
     try {
       const [trained, tested] = sets(samples, part)
-      const history = await train(model, trained, {
+      const run = {
         ...training,
         seed,
         callbacks: typeof callbacks === 'function' ? callbacks(fold) : callbacks,
-      })
+      }
+      const history = await trainFor(model, trained, run, { isEvaluated: true })
       const { loss, metrics } = training
       const evaluation = await model.evaluate(tested, { loss, metrics, signal })
       results.push({

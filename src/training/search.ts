@@ -12,11 +12,12 @@ import { Dataset, type SampleSource } from '../data/dataset.js'
 import { MersenneTwister } from '../data/mersenne.js'
 import { StreamedDataset } from '../data/streamed-dataset.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
+import { betterMetric, METRIC_NAMES } from '../model/metrics.js'
 import { Model } from '../model/model.js'
 import type { Evaluation } from '../model/objective.js'
 import { csvLine } from './csv-line.js'
 import { checkSpace, draw, type SearchSpace, type SearchValues } from './space.js'
-import { type Callback, TRAIN_OPTIONS, type TrainOptions, train } from './train.js'
+import { type Callback, TRAIN_OPTIONS, type TrainOptions, trainFor } from './train.js'
 
 /** How a trial is trained: options of {@link train} but those that the search gives. */
 export type TrialTraining = Omit<TrainOptions, 'epochs' | 'signal'>
@@ -51,7 +52,7 @@ export interface SearchOptions<S extends SearchSpace> {
   factor?: number | undefined
   /** What trials are compared by: `'loss'` or the name of a metric, as evaluations have it. Default `'loss'`. */
   monitor?: string | undefined
-  /** Whether less or more of it is better. Default: less, if `monitor` has "loss" or "error" in its name, else more. */
+  /** Whether less or more of it is better. Default: less of the loss, of errors and of perplexity, more of the others. */
   direction?: 'min' | 'max' | undefined
   /** Trials that compute at the same time; they share the cores. Default 1. */
   concurrency?: number | undefined
@@ -191,7 +192,9 @@ export async function search<const S extends SearchSpace>(
   const minEpochs = checkInteger('options.minEpochs', options.minEpochs ?? 1, 1, epochs)
   const factor = checkInteger('options.factor', options.factor ?? 3, 2, MOST_TRIALS)
   const monitor = checkName('options.monitor', options.monitor ?? 'loss')
-  const usual = /loss|error/i.test(monitor) ? 'min' : 'max'
+  const falls =
+    monitor === 'loss' || METRIC_NAMES.some(name => name === monitor && betterMetric(name) === 'lower')
+  const usual = falls ? 'min' : 'max'
   const direction = checkChoice('options.direction', options.direction ?? usual, ['min', 'max'])
   const concurrency = checkInteger('options.concurrency', options.concurrency ?? 1, 1, MOST_AT_ONCE)
   const random = new MersenneTwister(checkSeed('options.seed', options.seed ?? 0))
@@ -355,7 +358,8 @@ class Entrant<V> {
       const { callbacks = [] } = options
       if (!Array.isArray(callbacks))
         throw argumentTypeError('options.training().callbacks', 'an array', callbacks)
-      await train(model, data, { ...options, epochs, callbacks: [...callbacks, gate], signal })
+      const all = { ...options, epochs, callbacks: [...callbacks, gate], signal }
+      await trainFor(model, data, all, { isEvaluated: true })
       await this.#evaluate(model, options)
     } catch (error) {
       signal?.throwIfAborted()

@@ -252,19 +252,23 @@ const MOST_STEPS = 2 ** 31
  * const history = await run
  */
 export function train(model: Model, data: SampleSource, options: TrainOptions): TrainingRun {
-  return trainFor(model, data, options, async () => ({}))
+  return trainFor(model, data, options, {})
 }
 
-/**
- * @internal {@link train} for a task.
- *
- * @param documents JSON texts that belong to its model: checkpoints have them.
- */
+/** What others do around a run. */
+export interface Around {
+  /** JSON texts of a task that belong to its model: checkpoints have them. */
+  readonly documents?: () => Promise<Readonly<Record<string, string>>>
+  /** Whether metrics are measured behind it, too, on examples that the run does not see. */
+  readonly isEvaluated?: boolean
+}
+
+/** @internal {@link train} for a task, or for what evaluates the model that it trained. */
 export function trainFor(
   model: Model,
   data: SampleSource,
   options: TrainOptions,
-  documents: Settings['documents'],
+  { documents = async () => ({}), isEvaluated = false }: Around,
 ): TrainingRun {
   if (!Model.is(model)) throw argumentTypeError('model', 'a model, as sequential([…])', model)
   checkOptions('options', options, TRAIN_OPTIONS)
@@ -285,7 +289,7 @@ export function trainFor(
   const batchSize = checkInteger('options.batchSize', options.batchSize ?? 32, 1, MOST_EXAMPLES)
   const loss = checkLoss('options.loss', options.loss)
   const metrics = checkMetrics('options.metrics', options.metrics, loss)
-  if (options.validation === undefined) checkMeasurable('options.metrics', metrics)
+  if (options.validation === undefined && !isEvaluated) checkMeasurable('options.metrics', metrics)
   const { maxTokens, truncatedBpttSteps } = options
   const stateful = checkBoolean('options.stateful', options.stateful ?? false)
   if (stateful) checkAlone(options)

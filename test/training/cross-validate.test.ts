@@ -69,6 +69,15 @@ describe('crossValidate', () => {
     }
   })
 
+  it('measures what a run without validation examples does not', async () => {
+    const metrics = ['accuracy', 'f1Macro', 'perplexity'] as const
+    const { folds, mean } = await crossValidate(model, examples(40), { ...options, metrics, folds: 2 })
+    expect(Object.keys(mean)).toEqual(['loss', ...metrics])
+    for (const { history } of folds) expect(history.epochs[0]).not.toHaveProperty('validationF1Macro')
+    const wrong = { ...options, metrics: ['f2' as 'f1'] }
+    await expect(crossValidate(model, examples(40), wrong)).rejects.toThrow('options.metrics[0]')
+  })
+
   it('keeps proportions of classes, and groups together', async () => {
     const samples = Array.from({ length: 30 }, (_, i) => ({
       input: [1 + (i % 10)],

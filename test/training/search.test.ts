@@ -129,6 +129,17 @@ describe('search', () => {
     expect(least.best.score).toBe(Math.min(...scores))
   })
 
+  it('sorts by a metric of which less is better', async () => {
+    const { best, trials } = await search({
+      ...options,
+      training: values => ({ ...training(values), metrics: ['perplexity'] }),
+      monitor: 'perplexity',
+    })
+    const losses = trials.map(({ evaluation }) => evaluation!.loss)
+    expect(best.score).toBe(Math.min(...trials.map(({ score }) => score!)))
+    expect(losses).toEqual(losses.toSorted((a, b) => a - b))
+  })
+
   it('records trials that fail, and goes on', async () => {
     const told: Trial<{ rate: number }>[] = []
     const found = await search({
