@@ -2,7 +2,7 @@
 import { checkInteger, checkOptions, isAsyncIterable, isIterable } from '../checks.js'
 import { argumentTypeError, CellstateError } from '../errors.js'
 import { type Batch, cutBatches, groupBatches, type PassOptions } from './batches.js'
-import { CUT_OPTIONS, type CutOptions, checkCut, Dataset, type Sample } from './dataset.js'
+import { CUT_OPTIONS, type CutOptions, checkCut, Dataset, type Sample, type SampleSource } from './dataset.js'
 import { MersenneTwister } from './mersenne.js'
 import { nextOrAbort } from './source.js'
 
@@ -184,6 +184,18 @@ export class StreamedDataset implements AsyncIterable<Sample> {
       }
     }
   }
+}
+
+/**
+ * Examples as training and evaluation take them: streamed as they are, all others read to their end.
+ *
+ * @throws TypeError or RangeError if an example is wrong; the reason of `signal` if it is aborted.
+ */
+export async function readExamples(
+  source: SampleSource,
+  signal: AbortSignal | undefined,
+): Promise<Dataset | StreamedDataset> {
+  return StreamedDataset.is(source) ? source : await Dataset.from(source, { signal })
 }
 
 /** A turn for the event loop after this many examples of a source that does not wait. */

@@ -8,9 +8,9 @@ import {
   checkSeed,
   checkSignal,
 } from '../checks.js'
-import { Dataset, type SampleSource } from '../data/dataset.js'
+import type { Dataset, SampleSource } from '../data/dataset.js'
 import { MersenneTwister } from '../data/mersenne.js'
-import { StreamedDataset } from '../data/streamed-dataset.js'
+import { readExamples, type StreamedDataset } from '../data/streamed-dataset.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { betterMetric, METRIC_NAMES } from '../model/metrics.js'
 import { Model } from '../model/model.js'
@@ -133,6 +133,10 @@ export class SearchResult<V> {
   }
 }
 
+/** The search gives the others itself, and a trial has no checkpoint to go on from. */
+const TRIAL_OPTIONS = TRAIN_OPTIONS.filter(
+  name => name !== 'epochs' && name !== 'resume' && name !== 'signal',
+)
 const MOST_TRIALS = 100_000
 const MOST_EPOCHS = 1_000_000
 const MOST_AT_ONCE = 64
@@ -200,8 +204,8 @@ export async function search<const S extends SearchSpace>(
   const random = new MersenneTwister(checkSeed('options.seed', options.seed ?? 0))
   const signal = checkSignal('options.signal', options.signal)
   signal?.throwIfAborted()
-  const data = await inMemory(options.data, signal)
-  const validation = await inMemory(options.validation, signal)
+  const data = await readExamples(options.data, signal)
+  const validation = await readExamples(options.validation, signal)
   const shared: Shared<SearchValues<S>> = { build, training, data, validation, epochs, monitor, signal }
   const entrants = Array.from({ length: trials }, (_, i) => new Entrant(shared, i + 1, draw(space, random)))
   const better = (a: Ranked, b: Ranked): number =>
@@ -341,7 +345,7 @@ class Entrant<V> {
     try {
       model = await build(this.values, this.trial)
       if (!Model.is(model)) throw argumentTypeError('options.build', 'a function that gives a model', model)
-      const options = checkTraining(training(this.values, this.trial))
+      const options = checkOptions('options.training()', training(this.values, this.trial), TRIAL_OPTIONS)
       const gate: Callback = {
         onEpochEnd: async ({ epoch }, context) => {
           this.#epochs = epoch
@@ -392,19 +396,6 @@ class Entrant<V> {
     this.#evaluation = evaluation
     this.score = score
   }
-}
-
-/** Refuses options that the search gives itself. */
-function checkTraining(options: TrialTraining): TrialTraining {
-  const allowed = TRAIN_OPTIONS.filter(name => name !== 'epochs' && name !== 'resume' && name !== 'signal')
-  return checkOptions('options.training()', options, allowed)
-}
-
-async function inMemory(
-  source: SampleSource,
-  signal: AbortSignal | undefined,
-): Promise<Dataset | StreamedDataset> {
-  return StreamedDataset.is(source) ? source : await Dataset.from(source, { signal })
 }
 
 /** Does `work` on every item, on at most `most` at a time; after a failure it begins no other, and ends when all that began have. */

@@ -1,7 +1,7 @@
 /** Makes the steps of a run out of its examples: of a batch, of several together, or of one in parts. */
 import { type Batch, groupBatches, sequentialBatches, trainingBatches } from '../data/batches.js'
-import { Dataset, type SampleSource } from '../data/dataset.js'
-import { StreamedDataset } from '../data/streamed-dataset.js'
+import type { Dataset, SampleSource } from '../data/dataset.js'
+import { readExamples, StreamedDataset } from '../data/streamed-dataset.js'
 import { argumentError, CellstateError } from '../errors.js'
 import { chunkCount, chunkOf } from '../model/chunks.js'
 import { isOfSequences, type LossDescription } from '../model/losses.js'
@@ -91,7 +91,7 @@ export class StepSource {
     options: StepOptions,
   ): Promise<StepSource> {
     if (StreamedDataset.is(data) && options.stateful) throw needsOrder()
-    const examples = StreamedDataset.is(data) ? data : await Dataset.from(data, { signal: options.signal })
+    const examples = await readExamples(data, options.signal)
     if (examples.length === 0) throw noExamples(call)
     if (!StreamedDataset.is(examples)) model.check(examples, options.loss)
     checkCarries(model, options)

@@ -9,8 +9,8 @@ import {
   checkSeed,
   checkSignal,
 } from '../checks.js'
-import { Dataset, type SampleSource } from '../data/dataset.js'
-import { StreamedDataset } from '../data/streamed-dataset.js'
+import type { Dataset, SampleSource } from '../data/dataset.js'
+import { readExamples, StreamedDataset } from '../data/streamed-dataset.js'
 import { argumentError, argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { checkLoss, type Loss, type LossDescription } from '../model/losses.js'
 import {
@@ -447,8 +447,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
     const { optimizer, validation: held } = this.#settings
     const source = await StepSource.from('train', model, data, this.#settings)
     if (typeof optimizer.learningRate !== 'number' && source.examples === undefined) throw needsLength()
-    const validation =
-      held === undefined || StreamedDataset.is(held) ? held : await Dataset.from(held, { signal })
+    const validation = held === undefined ? undefined : await readExamples(held, signal)
     if (validation !== undefined) checkValidation(model, validation, this.#settings.loss)
     this.#what = await this.#describe(source, validation)
     const resumed = await this.#resume(source)

@@ -3,6 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { checkChoice, checkInteger, checkName, checkOptions } from '../../checks.js'
 import { CellstateError } from '../../errors.js'
+import type { EpochReport } from '../history.js'
 import { isBetter, MONITORS, type Monitor, monitored } from '../monitor.js'
 import type { Callback, TrainingContext } from '../train.js'
 
@@ -100,10 +101,7 @@ export class Checkpoints implements Callback {
     }
   }
 
-  async onEpochEnd(
-    report: Parameters<NonNullable<Callback['onEpochEnd']>>[0],
-    context: TrainingContext,
-  ): Promise<void> {
+  async onEpochEnd(report: EpochReport, context: TrainingContext): Promise<void> {
     if (this.#best === undefined) return
     // A validation that was given up comes when the run goes on.
     if (context.stopping && report[this.#monitor ?? 'validationLoss'] === undefined) return

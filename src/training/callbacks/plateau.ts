@@ -2,7 +2,7 @@
 import { checkChoice, checkFromZero, checkInteger, checkNumber, checkOptions } from '../../checks.js'
 import { argumentTypeError } from '../../errors.js'
 import type { EpochReport } from '../history.js'
-import { betterWhen, MONITORS, type Monitor } from '../monitor.js'
+import { betterWhen, isBetter, MONITORS, type Monitor } from '../monitor.js'
 import type { Callback } from '../train.js'
 
 /** What {@link reduceOnPlateau} looks at. */
@@ -47,8 +47,8 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback 
   const patience = checkInteger('options.patience', options.patience ?? 10, 0, MOST_EPOCHS)
   const cooldown = checkInteger('options.cooldown', options.cooldown ?? 0, 0, MOST_EPOCHS)
   const [minDelta, minimum] = [fromZero('minDelta', 1e-4), fromZero('minimum', 0)]
-  const sign = betterWhen(monitor) === 'higher' ? -1 : 1
-  let best = Number.POSITIVE_INFINITY
+  const worst = betterWhen(monitor) === 'lower' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
+  let best = worst
   let waited = 0
   let cooling = 0
   return {
@@ -56,13 +56,13 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback 
     state: () => ({ best: Number.isFinite(best) ? best : null, waited, cooling }),
     restore(state) {
       const kept = checkState(state)
-      best = kept.best ?? Number.POSITIVE_INFINITY
+      best = kept.best ?? worst
       waited = kept.waited
       cooling = kept.cooling
     },
     onTrainBegin({ resumed }) {
       if (resumed !== undefined) return
-      best = Number.POSITIVE_INFINITY
+      best = worst
       waited = 0
       cooling = 0
     },
@@ -73,8 +73,8 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback 
         cooling--
         waited = 0
       }
-      if (sign * value < best - minDelta) {
-        best = sign * value
+      if (isBetter(monitor, value, best, minDelta)) {
+        best = value
         waited = 0
       } else if (cooling === 0) {
         waited++
@@ -91,7 +91,7 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback 
 
 /** What a callback of this kind kept. */
 interface PlateauState {
-  /** The best value so far with the sign of a loss; `null` before the first. */
+  /** The best value so far; `null` before the first. */
   best: number | null
   waited: number
   cooling: number
