@@ -142,12 +142,12 @@ function usageError(
 }
 
 /** The options that were typed, as they would be typed again. */
-function typedOf(command: Command, options: object): Typed[] {
+function typedOf(command: Command): Typed[] {
   return command.options
     .filter(option => command.getOptionValueSource(option.attributeName()) === 'cli')
     .map(option => {
       const name = option.attributeName()
-      const value: unknown = Object.entries(options).find(([key]) => key === name)?.[1]
+      const value: unknown = command.getOptionValue(name)
       return {
         name,
         words: typeof value === 'boolean' ? option.long! : `${option.long} ${quoted(String(value))}`,
@@ -223,7 +223,7 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
     .option('--resume <folder>', 'go on with such a run, instead of <file>')
   addCommon(addProgress(train)).action(async (file: string | undefined, options: TrainCommand) => {
     const { trainCommand } = await import('./train.js')
-    await trainCommand(file, options, typedOf(train, options), streams)
+    await trainCommand(file, options, typedOf(train), streams)
   })
 
   const evaluate = cellstate

@@ -11,7 +11,8 @@ import {
 } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { Check, Diagnosis } from '../../src/cli/doctor/doctor.js'
+import type { Diagnosis } from '../../src/cli/doctor/doctor.js'
+import type { Finding } from '../../src/cli/doctor/findings.js'
 import { native, platformTriple, VERSION } from '../../src/native/load.js'
 import { temporaryFolder } from '../reviews.js'
 import { cellstateProcess, type Environment } from './run.js'
@@ -55,7 +56,7 @@ function changed(changes: string): string {
 interface Doctored {
   code: number | null
   diagnosis: Diagnosis
-  check(name: string): Check
+  check(name: string): Finding
 }
 
 async function doctor(place: { cwd: string; main?: string }, env: Environment = {}): Promise<Doctored> {

@@ -3,10 +3,11 @@
 import { showProgress } from '../../progress/show.js'
 import { checkData, type DataReport } from '../../tasks/check-data.js'
 import type { TextLevel, TextRecipe } from '../../tasks/text-classifier.js'
-import { loadMeasure, paint, printable } from '../../terminal.js'
+import { loadMeasure, type Measure, paint, printable } from '../../terminal.js'
 import { count } from '../../words.js'
 import { given, type ReadingOptions, type Streams } from '../options.js'
 import { namedRows } from '../rows.js'
+import { findingLines, verdict } from './findings.js'
 
 /** Options of the command as commander gives them. */
 export interface DataCommand extends ReadingOptions {
@@ -19,8 +20,6 @@ export interface DataCommand extends ReadingOptions {
   level: TextLevel
 }
 
-const MARKS = { ok: '✔', warning: '⚠', fault: '✖' } as const
-const COLORS = { ok: 'green', warning: 'yellow', fault: 'red' } as const
 const HEADING = 16
 const BAR = 30
 
@@ -55,23 +54,15 @@ export async function dataCommand(file: string, options: DataCommand, streams: S
 
 function reportText(
   file: string,
-  { ok, findings, lengths: { histogram } }: DataReport,
-  { color, columns }: Streams,
-  { wrap }: Awaited<ReturnType<typeof loadMeasure>>,
+  { findings, lengths: { histogram } }: DataReport,
+  streams: Streams,
+  measure: Measure,
 ): string {
-  const style = paint(color?.out)
   const most = Math.max(1, ...histogram.map(({ rows }) => rows))
-  const faults = findings.filter(({ status }) => status === 'fault').length
   return [
-    style('bold', printable(file)),
+    paint(streams.color?.out)('bold', printable(file)),
     '',
-    ...findings.map(({ name, status, text, fix }) => {
-      const line = wrap(`${MARKS[status]} ${name.padEnd(HEADING)}${printable(text)}`, columns, HEADING + 2)
-      const indent = ' '.repeat(HEADING + 2)
-      const mended =
-        fix === undefined ? [] : [indent + wrap(`fix: ${fix}`, columns - HEADING - 2, HEADING + 7)]
-      return [line.replace(MARKS[status], mark => style(COLORS[status], mark)), ...mended].join('\n')
-    }),
+    ...findingLines(findings, HEADING, streams, measure),
     '',
     'steps of a text   texts',
     ...histogram.map(({ upTo, rows }) => {
@@ -79,9 +70,7 @@ function reportText(
       return `up to ${String(upTo).padStart(9)} ${count(rows).padStart(7)}  ${bar}`.trimEnd()
     }),
     '',
-    ok
-      ? 'Nothing keeps a model from learning this.'
-      : `${faults} ${faults === 1 ? 'thing is' : 'things are'} wrong, marked ${MARKS.fault}.`,
+    verdict(findings, 'Nothing keeps a model from learning this.'),
     '',
   ].join('\n')
 }

@@ -5,24 +5,13 @@ import path from 'node:path'
 import { closest } from '../../closest.js'
 import { BUILD, LEAST_NODE, REINSTALL } from '../../install.js'
 import { platformTriple, VERSION } from '../../native/load.js'
-import { loadMeasure, type Measure, paint, printable } from '../../terminal.js'
+import { loadMeasure, type Measure, paint } from '../../terminal.js'
 import { bytes } from '../../words.js'
 import type { Streams } from '../options.js'
 import { type Copy, copies } from './copies.js'
+import { type Finding, findingLines, verdict } from './findings.js'
 import { libc, type Memory, memory, type Processors, processors } from './machine.js'
 import { runSelfTest, type SelfTest } from './run-self-test.js'
-
-/** How a check ended: nothing to say, worth knowing, or wrong. */
-export type Status = 'ok' | 'warning' | 'fault'
-
-/** One line of the report. */
-export interface Check {
-  name: string
-  status: Status
-  text: string
-  /** What mends it; every fault has it. */
-  fix?: string
-}
 
 /** The document as `--json` prints it. */
 export interface Diagnosis {
@@ -43,15 +32,13 @@ export interface Diagnosis {
   copies: Copy[]
   /** SHA-256 of the weights after the same steps, by level and number of threads. */
   selfTest: { level: string; threads: number; sha256: string }[]
-  checks: Check[]
+  checks: Finding[]
 }
 
 const LITTLE_MEMORY = 500e6
 const LITTLE_DISK = 100e6
 const OWN_VARIABLES = ['CELLSTATE_SIMD', 'CELLSTATE_THREADS']
 const VARIABLES = [...OWN_VARIABLES, 'CI', 'FORCE_COLOR', 'LD_PRELOAD', 'NODE_OPTIONS', 'NO_COLOR', 'TERM']
-const MARKS: Readonly<Record<Status, string>> = { ok: '✔', warning: '⚠', fault: '✖' }
-const COLORS = { ok: 'green', warning: 'yellow', fault: 'red' } as const
 const HEADING = 13
 /** What mends the package, installed or in a checkout. */
 const RENEW = `${REINSTALL} (in a checkout: ${BUILD})`
@@ -127,7 +114,7 @@ async function addonFacts({ found }: SelfTest): Promise<Diagnosis['addon']> {
   return { path: found.path, bytes: data.length, sha256, version: found.packageVersion }
 }
 
-function checkNode(versions: NodeJS.ProcessVersions): Check {
+function checkNode(versions: NodeJS.ProcessVersions): Finding {
   const name = 'Node.js'
   const [major = 0, minor = 0] = versions.node.split('.').map(Number)
   const other = ['bun', 'deno', 'electron'].find(runtime => versions[runtime] !== undefined)
@@ -149,7 +136,7 @@ function checkNode(versions: NodeJS.ProcessVersions): Check {
   return { name, status: 'ok', text: versions.node }
 }
 
-function checkPlatform({ model }: Processors): Check {
+function checkPlatform({ model }: Processors): Finding {
   const name = 'platform'
   const system = [process.platform, process.arch, libc()].filter(word => word !== null).join(' ')
   const text = model === null ? system : `${system}, ${model}`
@@ -163,7 +150,7 @@ function checkPlatform({ model }: Processors): Check {
   return { name, status: 'ok', text }
 }
 
-function checkAddon(selfTest: SelfTest, addon: Diagnosis['addon']): Check {
+function checkAddon(selfTest: SelfTest, addon: Diagnosis['addon']): Finding {
   const name = 'addon'
   const file =
     addon === null ? '' : `${addon.path}, ${bytes(addon.bytes)}, sha256 ${addon.sha256.slice(0, 12)}…`
@@ -179,7 +166,7 @@ function checkAddon(selfTest: SelfTest, addon: Diagnosis['addon']): Check {
   return { name, status: 'ok', text: file }
 }
 
-function checkSimd({ loaded, simd, wrong }: SelfTest, environment: NodeJS.ProcessEnv): Check {
+function checkSimd({ loaded, simd, wrong }: SelfTest, environment: NodeJS.ProcessEnv): Finding {
   const name = 'SIMD'
   const mistake = wrong.find(message => message.startsWith('CELLSTATE_SIMD'))
   if (mistake !== undefined) {
@@ -198,7 +185,7 @@ function checkSimd({ loaded, simd, wrong }: SelfTest, environment: NodeJS.Proces
       }
 }
 
-function checkBf16({ bf16 }: SelfTest): Check {
+function checkBf16({ bf16 }: SelfTest): Finding {
   const name = 'bf16'
   if (bf16 === undefined) return { name, status: 'warning', text: 'not known without the addon' }
   return { name, status: 'ok', text: bf16 ?? 'none (widened: slower than f32)' }
@@ -208,7 +195,7 @@ function checkThreads(
   { threads, loaded, wrong }: SelfTest,
   { logical, physical, allowed, quota }: Processors,
   environment: NodeJS.ProcessEnv,
-): Check {
+): Finding {
   const name = 'threads'
   const mistake = wrong.find(message => message.startsWith('CELLSTATE_THREADS'))
   if (mistake !== undefined) {
@@ -231,7 +218,7 @@ function checkThreads(
     : { name, status: 'ok', text }
 }
 
-function checkMemory({ total, available, limit }: Memory): Check {
+function checkMemory({ total, available, limit }: Memory): Finding {
   const text = `${bytes(available)} free of ${bytes(total)}, ${limit === null ? 'no limit' : `a limit of ${bytes(limit)}`}`
   return available < LITTLE_MEMORY
     ? { name: 'memory', status: 'warning', text: `${text}: little for training` }
@@ -245,7 +232,7 @@ function strangers(environment: NodeJS.ProcessEnv): string[] {
   )
 }
 
-function checkEnvironment(environment: NodeJS.ProcessEnv): Check {
+function checkEnvironment(environment: NodeJS.ProcessEnv): Finding {
   const name = 'environment'
   const unknown = strangers(environment)
   if (unknown.length > 0) {
@@ -260,7 +247,7 @@ function checkEnvironment(environment: NodeJS.ProcessEnv): Check {
   return { name, status: 'ok', text: text === '' ? 'no variable changes anything' : text }
 }
 
-async function checkFolder(folder: string): Promise<Check> {
+async function checkFolder(folder: string): Promise<Finding> {
   const name = 'folder'
   const file = path.join(folder, `.cellstate-doctor-${process.pid}`)
   try {
@@ -287,7 +274,7 @@ async function checkFolder(folder: string): Promise<Check> {
   }
 }
 
-function checkCopies(all: readonly Copy[]): Check {
+function checkCopies(all: readonly Copy[]): Finding {
   const name = 'copies'
   if (all.length <= 1) return { name, status: 'ok', text: 'one copy of the package' }
   const places = all.map(({ path: place, version }) => `${version} in ${place}`).join(', ')
@@ -298,7 +285,7 @@ function checkCopies(all: readonly Copy[]): Check {
   }
 }
 
-function checkSelfTest({ loaded, hashes, at, end, failure }: SelfTest): Check {
+function checkSelfTest({ loaded, hashes, at, end, failure }: SelfTest): Finding {
   const name = 'self-test'
   if (loaded === undefined) return { name, status: 'warning', text: 'not done without the addon' }
   const reference = hashes[0]?.sha256
@@ -324,28 +311,13 @@ function withVariable(name: string, value: string | undefined): string {
   return value === undefined ? `unset ${name}` : `export ${name}=${value}`
 }
 
-function diagnosisText(
-  { version, checks, ok }: Diagnosis,
-  { color, columns }: Streams,
-  { wrap }: Measure,
-): string {
-  const style = paint(color?.out)
-  const faults = checks.filter(({ status }) => status === 'fault').length
+function diagnosisText({ version, checks }: Diagnosis, streams: Streams, measure: Measure): string {
   return [
-    style('bold', `cellstate ${version}`),
+    paint(streams.color?.out)('bold', `cellstate ${version}`),
     '',
-    ...checks.map(({ name, status, text, fix }) => {
-      const line = wrap(`${MARKS[status]} ${name.padEnd(HEADING)}${printable(text)}`, columns, HEADING + 2)
-      const mended =
-        fix === undefined
-          ? []
-          : [' '.repeat(HEADING + 2) + wrap(`fix: ${fix}`, columns - HEADING - 2, HEADING + 7)]
-      return [line.replace(MARKS[status], mark => style(COLORS[status], mark)), ...mended].join('\n')
-    }),
+    ...findingLines(checks, HEADING, streams, measure),
     '',
-    ok
-      ? 'Nothing is wrong.'
-      : `${faults} ${faults === 1 ? 'thing is' : 'things are'} wrong, marked ${MARKS.fault}.`,
+    verdict(checks, 'Nothing is wrong.'),
     '',
   ].join('\n')
 }
