@@ -98,6 +98,13 @@ export function checkName(path: string, value: unknown): string {
   return value
 }
 
+/** A path that a file can have. */
+export function checkPath(path: string, value: unknown): string {
+  const given = checkName(path, value)
+  if (given.includes('\0')) throw argumentRangeError(path, 'a path without NUL characters', given)
+  return given
+}
+
 /** Names, at least one, each of them kept once. */
 export function checkNames(path: string, value: unknown): string[] {
   if (!Array.isArray(value)) throw argumentTypeError(path, 'an array of names', value)

@@ -1,7 +1,7 @@
 /** Writes the reports of a run into a CSV file. */
 import { open, readFile } from 'node:fs/promises'
-import { checkChoice, checkName, checkOptions } from '../../checks.js'
-import { argumentRangeError, CellstateError, show } from '../../errors.js'
+import { checkChoice, checkOptions, checkPath } from '../../checks.js'
+import { CellstateError, show } from '../../errors.js'
 import { writeWhole } from '../../write-whole.js'
 import { csvFields, csvLine } from '../csv-line.js'
 import type { Callback, TrainingContext } from '../train.js'
@@ -36,8 +36,7 @@ const FIRST = { epoch: 'epoch', step: 'totalSteps' } as const
  * @example train(model, data, { loss, validation, callbacks: [csvLogger('history.csv')] })
  */
 export function csvLogger(path: string, options: CsvLoggerOptions = {}): Callback {
-  checkName('path', path)
-  if (path.includes('\0')) throw argumentRangeError('path', 'a path without NUL characters', path)
+  checkPath('path', path)
   checkOptions('options', options, ['every'])
   const every = checkChoice('options.every', options.every ?? 'epoch', ['epoch', 'step'])
   let log: LogFile | undefined

@@ -1,5 +1,5 @@
 /** A file that grows while a run goes on. That it cannot be written does not end the run. */
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { CellstateError, show } from '../../errors.js'
 import { count } from '../../words.js'
 
@@ -109,18 +109,7 @@ export class LogFile {
   }
 }
 
-async function writeAt(
-  handle: {
-    write(
-      bytes: Uint8Array,
-      offset: number,
-      length: number,
-      position: number,
-    ): Promise<{ bytesWritten: number }>
-  },
-  bytes: Uint8Array,
-  position: number,
-): Promise<void> {
+async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
     done += bytesWritten

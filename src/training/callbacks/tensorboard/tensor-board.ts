@@ -2,8 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { checkBoolean, checkInteger, checkName, checkOptions } from '../../../checks.js'
-import { argumentRangeError } from '../../../errors.js'
+import { checkBoolean, checkInteger, checkOptions, checkPath } from '../../../checks.js'
 import { cannotWrite } from '../../../write-whole.js'
 import type { Callback } from '../../train.js'
 import { LogFile } from '../log-file.js'
@@ -48,9 +47,7 @@ let files = 0
  */
 export function tensorBoard(options: TensorBoardOptions): Callback {
   checkOptions('options', options, ['folder', 'every', 'histograms'])
-  const folder = checkName('options.folder', options.folder)
-  if (folder.includes('\0'))
-    throw argumentRangeError('options.folder', 'a path without NUL characters', folder)
+  const folder = checkPath('options.folder', options.folder)
   const { every: asked = 10 } = options
   const every = asked === 'epoch' ? asked : checkInteger('options.every', asked, 1, MOST_STEPS)
   const histograms = checkBoolean('options.histograms', options.histograms ?? false)
