@@ -9,21 +9,34 @@ import {
   checkOptions,
   checkSeed,
   checkSignal,
-  isAsyncIterable,
-  isIterable,
 } from '../checks.js'
-import { requireColumn } from '../data/columns.js'
 import { Dataset, type Sample } from '../data/dataset.js'
 import { nameOf, placeOf } from '../data/place.js'
 import { splitIndices } from '../data/split.js'
-import { argumentTypeError, CellstateError, show } from '../errors.js'
+import { CellstateError, show } from '../errors.js'
+import type { Layer } from '../model/layers.js'
 import { sequential } from '../model/model.js'
 import { Pace } from '../pace.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { adam } from '../training/optimizers.js'
 import { train } from '../training/train.js'
 import { bytes, count, percent } from '../words.js'
-import { clean, parseRule, RECIPES, type Rows, type TextLevel, type TextRecipe } from './text-classifier.js'
+import {
+  cellOf,
+  checkSource,
+  clean,
+  cleanedTexts,
+  cleaningOf,
+  DEFAULT_BATCH_SIZE,
+  DEFAULT_SEED,
+  DEFAULT_TEST_SIZE,
+  parseRule,
+  RECIPES,
+  type Recipe,
+  type Rows,
+  type TextLevel,
+  type TextRecipe,
+} from './text-classifier.js'
 
 /** Options of {@link checkData}; their defaults are those of `TextClassifier.train`. */
 export interface CheckDataOptions<Row> {
@@ -133,7 +146,6 @@ const FEW_ROWS = 100
 const RECOMMENDED_ROWS = 2000
 const FEW_OF_A_LABEL = 10
 const IMBALANCE = 10
-const BATCH = 32
 const TRIAL_BATCHES = 6
 const LONG_TEXT = 2000
 
@@ -165,17 +177,15 @@ export async function checkData<R>(rows: Rows<R>, options: CheckDataOptions<R>):
   const recipe = RECIPES[checkChoice('options.recipe', options.recipe ?? 'default', ['default', 'article'])]
   const level = checkChoice('options.level', options.level ?? 'word', ['word', 'character'])
   const epochs = checkInteger('options.epochs', options.epochs ?? recipe.epochs, 1, 1_000_000)
-  const seed = checkSeed('options.seed', options.seed ?? 36)
+  const seed = checkSeed('options.seed', options.seed ?? DEFAULT_SEED)
   const trial = checkBoolean('options.trial', options.trial ?? true)
-  const testSize = options.testSize ?? 0.2
+  const testSize = options.testSize ?? DEFAULT_TEST_SIZE
   checkNumber('options.testSize', testSize, 'a share below 1 or a number of rows', size => size >= 0)
   const signal = checkSignal('options.signal', options.signal)
 
   const bad = { text: 0, label: 0, first: '' }
   const read = async (source: Rows<R>, path: string): Promise<Row[]> => {
-    if (typeof source === 'string' || (!isAsyncIterable(source) && !isIterable(source))) {
-      throw argumentTypeError(path, 'rows, as readCsv(path) gives them', source)
-    }
+    checkSource(path, source)
     const usable: Row[] = []
     let number = 0
     const pace = new Pace(signal)
@@ -243,12 +253,6 @@ export async function checkData<R>(rows: Rows<R>, options: CheckDataOptions<R>):
   }
 }
 
-function cellOf<R>(row: R, from: string | ((row: R) => unknown), where: string): unknown {
-  if (typeof from === 'function') return from(row)
-  if (typeof row !== 'object' || row === null) throw argumentTypeError(where, 'an object with columns', row)
-  return requireColumn(row as Record<string, unknown>, from, where)
-}
-
 /** The class of a label by the rule; none for one that the rule cannot judge. */
 function ruled(rule: ReturnType<typeof parseRule>, told: string, where: string): string {
   try {
@@ -274,7 +278,7 @@ function duplicatesOf(
 ): DataReport['duplicates'] {
   const seen = new Map<string, string>()
   const found = { rows: 0, contradictory: 0, acrossSplits: 0 }
-  const look = (rows: readonly Row[], onSeen: () => void): string[] =>
+  const look = (rows: readonly Row[]): string[] =>
     rows.map(({ text, label }) => {
       const key = newHash('sha1').update(text.trim().replace(/\s+/g, ' ').toLowerCase()).digest('base64')
       const before = seen.get(key)
@@ -282,18 +286,17 @@ function duplicatesOf(
       else {
         found.rows++
         if (before !== label) found.contradictory++
-        onSeen()
       }
       return key
     })
-  const trained = new Set(look(training, () => {}))
-  for (const key of look(validation, () => {})) if (trained.has(key)) found.acrossSplits++
+  const trained = new Set(look(training))
+  for (const key of look(validation)) if (trained.has(key)) found.acrossSplits++
   return found
 }
 
 interface Words {
   vocabulary: DataReport['vocabulary']
-  /** Steps of all texts. */
+  /** Steps of all texts, ascending. */
   lengths: Float64Array
   /** Ids of the first training texts, as many as a trial needs. */
   training: number[][]
@@ -303,28 +306,26 @@ async function wordsOf(
   training: readonly Row[],
   validation: readonly Row[],
   level: TextLevel,
-  { clean: cleaning, numWords }: (typeof RECIPES)[TextRecipe],
+  recipe: Recipe,
   signal: AbortSignal | undefined,
 ): Promise<Words> {
-  const style = level === 'character' && cleaning === 'words' ? 'unicode' : cleaning
+  const { numWords } = recipe
+  const cleaning = cleaningOf(recipe, level)
   const tokenizer = new Tokenizer({ oovToken: '<unknown>', charLevel: level === 'character' })
-  const pace = new Pace(signal)
-  for (const { text } of training) {
-    tokenizer.addText(clean(text, style))
-    await pace.turn()
-  }
-  await tokenizer.prepare(signal)
+  await tokenizer.fit(cleanedTexts(training, cleaning), { signal })
   const lengths = new Float64Array(training.length + validation.length)
   const sums = { words: 0, kept: 0, validation: 0, unknown: 0 }
   const first: number[][] = []
+  const pace = new Pace(signal)
   for (const [i, { text }] of [...training, ...validation].entries()) {
-    const ids = tokenizer.encode(clean(text, style))
+    const ids = tokenizer.encode(clean(text, cleaning))
     lengths[i] = ids.length
     const known = ids.reduce((sum, id) => sum + (id > 1 && id < numWords ? 1 : 0), 0)
     if (i < training.length) {
       sums.words += ids.length
       sums.kept += known
-      if (first.length < BATCH * TRIAL_BATCHES) first.push(ids.map(id => (id < numWords ? id : 1)))
+      if (first.length < DEFAULT_BATCH_SIZE * TRIAL_BATCHES)
+        first.push(ids.map(id => (id < numWords ? id : 1)))
     } else {
       sums.validation += ids.length
       sums.unknown += ids.length - known
@@ -339,13 +340,12 @@ async function wordsOf(
       coverage: sums.words === 0 ? 0 : sums.kept / sums.words,
       unknown: sums.validation === 0 ? 0 : sums.unknown / sums.validation,
     },
-    lengths,
+    lengths: lengths.sort(),
     training: first,
   }
 }
 
-function lengthsOf(all: Float64Array): DataReport['lengths'] {
-  const sorted = all.slice().sort()
+function lengthsOf(sorted: Float64Array): DataReport['lengths'] {
   const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? 0
   const histogram: { upTo: number; rows: number }[] = []
   for (let upTo = 8, i = 0; i < sorted.length; upTo *= 2) {
@@ -365,12 +365,10 @@ function lengthsOf(all: Float64Array): DataReport['lengths'] {
   }
 }
 
-type Layers = ReturnType<(typeof RECIPES)[TextRecipe]['layers']>
-
-function parametersOf(layers: Layers): number {
+function parametersOf(layers: Layer[]): number {
   const model = sequential(layers, { seed: 0 })
   try {
-    return model.layers.reduce((sum, { parameters }) => sum + parameters, 0)
+    return model.parameterCount
   } finally {
     model.dispose()
   }
@@ -381,7 +379,7 @@ function parametersOf(layers: Layers): number {
  * (gates, states, outputs and their gradients: at most 4,096 values); ids and texts.
  */
 function bytesOf(parameters: number, lengths: Float64Array, rows: readonly Row[]): number {
-  const longest = lengths.slice().sort().subarray(-BATCH)
+  const longest = lengths.subarray(-DEFAULT_BATCH_SIZE)
   const widest = longest.reduce((sum, length) => sum + length, 0)
   const tokens = lengths.reduce((sum, length) => sum + length, 0)
   const letters = rows.reduce((sum, { text }) => sum + text.length, 0)
@@ -393,7 +391,7 @@ async function trialSeconds(
   ids: readonly number[][],
   labels: DataReport['labels'],
   training: readonly Row[],
-  recipe: (typeof RECIPES)[TextRecipe],
+  recipe: Recipe,
   inputDim: number,
   epochs: number,
   signal: AbortSignal | undefined,
@@ -405,8 +403,13 @@ async function trialSeconds(
     target: classes.get(training[i]!.label)!,
   }))
   try {
-    const options = { loss: 'categoricalCrossentropy', optimizer: adam(), batchSize: BATCH, signal } as const
-    await train(model, new Dataset(samples.slice(0, BATCH)), options)
+    const options = {
+      loss: 'categoricalCrossentropy',
+      optimizer: adam(),
+      batchSize: DEFAULT_BATCH_SIZE,
+      signal,
+    } as const
+    await train(model, new Dataset(samples.slice(0, DEFAULT_BATCH_SIZE)), options)
     const history = await train(model, new Dataset(samples), options)
     return (history.epochs[0]!.seconds / samples.length) * training.length * epochs
   } finally {

@@ -12,6 +12,7 @@ import {
 import {
   checkColumns,
   collect,
+  DEFAULT_SEED,
   type Labelled,
   type Rows,
   TEXT_OPTIONS,
@@ -49,7 +50,10 @@ export async function crossValidateText<Row>(
   ])
   const columns = checkColumns(given)
   checkTokenizer(given.tokenizer)
-  const seed = checkSeed('options.splitSeed', splitSeed ?? checkSeed('options.seed', given.seed ?? 36))
+  const seed = checkSeed(
+    'options.splitSeed',
+    splitSeed ?? checkSeed('options.seed', given.seed ?? DEFAULT_SEED),
+  )
   const shuffled = checkBoolean('options.shuffle', shuffle ?? true)
   const signal = checkSignal('options.signal', given.signal)
   const examples = await collect(rows, columns, signal, 'rows')

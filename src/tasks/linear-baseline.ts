@@ -23,18 +23,21 @@ const TOO_LARGE: readonly ErrorCode[] = ['ERR_UNSUPPORTED', 'ERR_OUT_OF_MEMORY']
  */
 export class LinearBaseline {
   readonly #tokenizer: AnyTokenizer
+  /** Ids that are no terms. */
+  readonly #special: ReadonlySet<number>
   readonly #model = new (native().NativeLinear)()
   readonly #parts = { training: new Part(), validation: new Part() }
 
   /** @param tokenizer has read the training texts; none is added to it afterwards. */
   constructor(tokenizer: AnyTokenizer) {
     this.#tokenizer = tokenizer
+    this.#special = new Set(tokenizer.kind === 'keras' ? [] : tokenizer.specialTokens.values())
   }
 
   /** Adds a cleaned text and the number of its class. */
   add(set: 'training' | 'validation', text: string, target: number): void {
     const part = this.#parts[set]
-    part.add(termsOf(this.#tokenizer, text), target)
+    part.add(this.#termsOf(text), target)
     if (part.words >= WORDS_A_PART) this.#hand(set)
   }
 
@@ -68,6 +71,13 @@ export class LinearBaseline {
     this.#model.cancel()
   }
 
+  /** Numbers of the terms of a text, from 1; 0 stands for none. */
+  #termsOf(text: string): number[] {
+    const tokenizer = this.#tokenizer
+    if (tokenizer.kind === 'keras') return tokenizer.wordIds(text)
+    return tokenizer.encode(text).map(id => (this.#special.has(id) ? 0 : id + 1))
+  }
+
   #hand(set: 'training' | 'validation'): void {
     const { words, lengths, classes } = this.#parts[set].take()
     nativeCallSync(() => this.#model.add(set === 'validation', words, lengths, classes))
@@ -78,13 +88,6 @@ export class LinearBaseline {
 function sizeOf(tokenizer: AnyTokenizer): { terms: number; pairs: boolean } {
   if (tokenizer.kind === 'keras') return { terms: tokenizer.wordIndex.size, pairs: tokenizer.charLevel }
   return { terms: tokenizer.size, pairs: tokenizer.kind === 'character' || tokenizer.kind === 'byte' }
-}
-
-/** Numbers of the terms of a text, from 1; 0 stands for none. */
-function termsOf(tokenizer: AnyTokenizer, text: string): number[] {
-  if (tokenizer.kind === 'keras') return tokenizer.wordIds(text)
-  const special = new Set(tokenizer.specialTokens.values())
-  return tokenizer.encode(text).map(id => (special.has(id) ? 0 : id + 1))
 }
 
 /** Texts on their way to the native side. */

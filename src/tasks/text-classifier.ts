@@ -267,7 +267,8 @@ export interface Recipe {
   optimizer: Optimizer
 }
 
-const DEFAULT_SEED = 36
+/** @internal */
+export const DEFAULT_SEED = 36
 const TEXTS_A_PART = 1024
 /** @internal */
 export const DEFAULT_BATCH_SIZE = 32
@@ -441,8 +442,7 @@ export class TextClassifier<Label extends string = string> {
         : await collect(options.validation, columns, signal, 'validation')
     const labels = classesOf(examples, columns, nameOf(rows))
 
-    const byLevel = level === 'character' && recipe.clean === 'words' ? 'unicode' : recipe.clean
-    const cleaning = given === undefined ? byLevel : 'none'
+    const cleaning = given === undefined ? cleaningOf(recipe, level) : 'none'
     const tokenizer =
       given ??
       new Tokenizer({
@@ -736,6 +736,25 @@ export function checkColumns(columns: { text?: unknown; label?: unknown; positiv
   return { text, label, positive } as Columns
 }
 
+/** @internal Rows are what can be looped over. */
+export function checkSource(place: string, rows: unknown): void {
+  if (typeof rows === 'string' || (!isAsyncIterable(rows) && !isIterable(rows))) {
+    throw argumentTypeError(place, 'rows, as readCsv(path) gives them', rows)
+  }
+}
+
+/** @internal What a row has in a column, or what a function makes of it; without the column, errors name `file`. */
+export function cellOf(
+  row: unknown,
+  from: string | ((row: never) => unknown),
+  where: string,
+  file = where,
+): unknown {
+  if (typeof from === 'function') return from(row as never)
+  if (typeof row !== 'object' || row === null) throw argumentTypeError(where, 'an object with columns', row)
+  return requireColumn(row as Record<string, unknown>, from, file)
+}
+
 /** @internal Text and label of all rows. */
 export async function collect<Row>(
   rows: Rows<Row>,
@@ -743,21 +762,17 @@ export async function collect<Row>(
   signal: AbortSignal | undefined,
   place: string,
 ): Promise<Labelled[]> {
-  if (typeof rows === 'string' || (!isAsyncIterable(rows) && !isIterable(rows))) {
-    throw argumentTypeError(place, 'rows, as readCsv(path) gives them', rows)
-  }
+  checkSource(place, rows)
   const rule = positive === undefined ? undefined : parseRule(positive)
   const examples: Labelled[] = []
   const pace = new Pace(signal)
   for await (const row of rows) {
     const where = placeOf(row) ?? `${place}[${examples.length}]`
     const read = (name: string, from: string | ((row: never) => unknown)): unknown => {
-      if (typeof from === 'function') return from(row as never)
-      if (typeof row !== 'object' || row === null)
-        throw argumentTypeError(where, 'an object with columns', row)
-      const file = examples.length === 0 ? nameOf(rows) : undefined
-      const value = requireColumn(row as Record<string, unknown>, from, file ?? where)
-      if (value === null || value === undefined) throw unusable(where, name, from, value)
+      const value = cellOf(row, from, where, examples.length === 0 ? nameOf(rows) : undefined)
+      if (typeof from === 'string' && (value === null || value === undefined)) {
+        throw unusable(where, name, from, value)
+      }
       return value
     }
     const words = read('text', text)
@@ -842,7 +857,11 @@ function classesOf(examples: readonly Labelled[], { label, positive }: Columns, 
   return labels
 }
 
-function* cleanedTexts(examples: readonly Labelled[], cleaning: Cleaning): Generator<string> {
+/** @internal The texts as the tokenizer gets them. */
+export function* cleanedTexts(
+  examples: Iterable<{ readonly text: string }>,
+  cleaning: Cleaning,
+): Generator<string> {
   for (const { text } of examples) yield clean(text, cleaning)
 }
 
@@ -869,6 +888,11 @@ function checkTokenizer(value: unknown, level: unknown, recipe: Recipe): AnyToke
     case 'bpe':
       return new BpeTokenizer()
   }
+}
+
+/** @internal How a recipe cleans texts for words or characters. */
+export function cleaningOf({ clean }: Recipe, level: TextLevel): Cleaning {
+  return level === 'character' && clean === 'words' ? 'unicode' : clean
 }
 
 /** @internal The text as the tokenizer gets it. */
