@@ -443,7 +443,7 @@ function checkEmpty({ text, label, first }: { text: number; label: number; first
     name,
     status: 'fault',
     text: `${count(text)} texts and ${count(label)} labels are missing or unusable, the first at ${first}`,
-    fix: 'leave these rows out before the training: it ends at the first',
+    fix: 'leave these rows out: a training ends at the first that is missing, and learns nothing from a blank text',
   }
 }
 
