@@ -146,6 +146,19 @@ export type { ComputeOptions, Precision } from './native/load.js'
 export { type ProgressBarOptions, progressBar } from './progress/progress-bar.js'
 export { type CheckDataOptions, checkData, type DataFinding, type DataReport } from './tasks/check-data.js'
 export { type CrossValidateTextOptions, crossValidateText } from './tasks/cross-validate-text.js'
+export {
+  type GenerateOptions,
+  Generation,
+  type LanguageCard,
+  type LanguageDirection,
+  type LanguageEvaluation,
+  type LanguageLevel,
+  LanguageModel,
+  type LanguageModelOptions,
+  type LanguageRecipe,
+  type LanguageTraining,
+  type Texts,
+} from './tasks/language-model.js'
 export type { LinearBaselineResult } from './tasks/linear-baseline.js'
 export {
   type Prediction,

@@ -103,6 +103,7 @@ const HUGE = 'ab \ud800,"\n'.repeat(20_000)
 
 const number = () => (chance(0.5) ? below(8) : pick(NUMBERS))
 const text = () => (chance(0.02) ? HUGE : some(6, () => pick(WORDS)).join(pick([' ', '', '\n', ','])))
+const short = () => text().slice(0, 500)
 const ids = () => some(6, () => below(5))
 
 function arrayBuffer(bytes) {
@@ -362,6 +363,16 @@ const layers = () => [
   ...some(3, layer),
 ]
 
+/** A tokenizer of three letters, with an unknown token and an end. */
+const letters = () =>
+  api.tokenizerFromJson({
+    kind: 'character',
+    version: 1,
+    options: {},
+    special: { pad: null, unknown: '<unknown>', end: '<end>' },
+    vocabulary: ['a', 'b', ' '],
+  })
+
 let things
 let uses = 0
 let dead
@@ -378,6 +389,11 @@ function fixture() {
   const of = new api.Tokenizer({ oovToken: '<unknown>' })
   of.fitOnTexts(['good food', 'bad food'])
   const words = model([embedding, api.lstm({ units: 4 }), api.dense({ units: 2, activation: 'softmax' })])
+  const steps = model([
+    embedding,
+    api.lstm({ units: 3, returnSequences: true }),
+    api.dense({ units: 5, activation: 'softmax' }),
+  ])
   things = {
     model: words,
     steps: model([
@@ -398,6 +414,13 @@ function fixture() {
       { input: [], target: 0, weight: 2 },
       { input: [4], target: 1 },
     ]),
+    language: new api.LanguageModel(
+      steps,
+      undefined,
+      letters(),
+      { task: 'language', joined: chance(0.5), counts: [0, 9, 3, 3, 3] },
+      undefined,
+    ),
     classifier: new api.TextClassifier(
       words,
       of,
@@ -411,7 +434,7 @@ function fixture() {
 
 function refresh() {
   if (++uses % 40 !== 0) return
-  if (things) for (const key of ['model', 'steps', 'rows', 'stream']) things[key].dispose()
+  if (things) for (const key of ['model', 'steps', 'rows', 'stream', 'language']) things[key].dispose()
   things = undefined
 }
 
@@ -897,7 +920,8 @@ let files = []
 async function saveFiles() {
   await fixture().model.save('a', { text: 'null' })
   await fixture().classifier.save('b')
-  files = ['a', 'b'].map(name => readFileSync(name))
+  await fixture().language.save('c')
+  files = ['a', 'b', 'c'].map(name => readFileSync(name))
 }
 const indices = () => pick([() => [0, 2], () => view(), () => some(3, number), () => [any()]])()
 const stop = () => (chance(0.5) ? {} : { signal: chance(0.3) ? signal() : undefined })
@@ -979,7 +1003,9 @@ async function consume(result) {
   if (result instanceof api.Model && !Object.values(things ?? {}).includes(result)) {
     result.summary()
     result.dispose()
-  } else if (result instanceof api.TextClassifier) result.dispose()
+  } else if (result instanceof api.TextClassifier || result instanceof api.LanguageModel) {
+    if (result !== things?.language) result.dispose()
+  }
 }
 
 const set = () => fixture().set
@@ -1742,6 +1768,74 @@ const TARGETS = {
   'Model.sha256': method(model, 'sha256'),
   'Model.save': method(model, 'save', file, () => ({ text: 'null', [text()]: text() })),
   'Model.dispose': method(() => model(), 'dispose'),
+  'LanguageModel.train': call(
+    (...args) => api.LanguageModel.train(...args),
+    () =>
+      pick([
+        short,
+        () => some(4, short),
+        () => generator(some(4, short)),
+        () => asyncGenerator(some(4, short)),
+      ])(),
+    () => ({
+      units: 1 + below(3),
+      ...options({
+        level: () => pick(['character', 'byte', 'word', 'bpe']),
+        tokenizer: () => pick(['word', letters(), 'segmenter']),
+        vocabularySize: () => pick([3, 300]),
+        recipe: () => pick(['default', 'awd']),
+        layers: () => 1 + below(2),
+        embedding: () => 1 + below(3),
+        tied: () => chance(0.5),
+        dropout: share,
+        epochs: () => 1 + below(2),
+        batchSize: () => 1 + below(4),
+        steps: () => pick([5, 64]),
+        learningRate: () => pick([0.01, 1, schedule()]),
+        optimizer,
+        validation: () => pick([text(), some(2, text)]),
+        testSize: () => pick([0, 0.2, 2]),
+        direction: () => pick(['forward', 'both']),
+        seed: () => below(9),
+        signal,
+        callbacks: () => some(2, callback),
+        ...compute,
+      }),
+    }),
+  ),
+  'LanguageModel.load': call(
+    (...args) => api.LanguageModel.load(...args),
+    saved,
+    () => options(compute),
+  ),
+  'LanguageModel.generate': method(
+    () => fixture().language,
+    'generate',
+    () => pick(['a', 'ab ', '', text()]),
+    () => ({
+      length: below(9),
+      ...options({
+        temperature: () => pick([0, 0.5, 1e-9, 1e9]),
+        topK: () => 1 + below(4),
+        topP: random,
+        typical: random,
+        repetitionPenalty: () => pick([0.5, 2, 1e9]),
+        repetitionWindow: () => 1 + below(3),
+        seed: () => below(9),
+        stop: () => pick(['a', ['ab', ' '], WORDS]),
+        signal,
+        ...(chance(0.3) ? { beams: () => 1 + below(4), lengthPenalty: random } : {}),
+      }),
+    }),
+  ),
+  'LanguageModel.perplexity': method(
+    () => fixture().language,
+    'perplexity',
+    () => pick(['ab a', text(), some(3, text)]),
+    () => options({ rows: () => 1 + below(3), signal }),
+  ),
+  'LanguageModel.save': method(() => fixture().language, 'save', file),
+  'LanguageModel.dispose': method(() => fixture().language, 'dispose'),
   'TextClassifier.train': call(
     (...args) => api.TextClassifier.train(...args),
     rows,

@@ -895,10 +895,23 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
   checkOptions('options', options, ['allowNonFinite', 'threads', 'simd', 'precision'])
   const allowNonFinite = checkBoolean('options.allowNonFinite', options.allowNonFinite ?? false)
   const settings = computeSettings(options)
-  const { model, documents, createdBy, formatVersion } = await readModelFile(path, settings, allowNonFinite)
+  return (await loadWithTensors(path, settings, allowNonFinite)).model
+}
+
+/** @internal A model, and the tensors in its file that are no parameters of it. */
+export async function loadWithTensors(
+  path: string,
+  settings: ComputeSettings,
+  allowNonFinite = false,
+): Promise<{ model: Model; tensors: readonly NativeStateTensor[] }> {
+  const { model, documents, state, createdBy, formatVersion } = await readModelFile(
+    path,
+    settings,
+    allowNonFinite,
+  )
   // Where a training stood is no part of a model that is saved again.
   const { [CHECKPOINT]: _, ...kept } = documents
-  return new Model(model, kept, { createdBy, formatVersion })
+  return { model: new Model(model, kept, { createdBy, formatVersion }), tensors: state }
 }
 
 async function readModelFile(

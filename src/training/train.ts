@@ -21,7 +21,7 @@ import {
   type MetricDescription,
 } from '../model/metrics.js'
 import { CHECKPOINT, Model, noExamples } from '../model/model.js'
-import { type ClassWeight, checkClassWeight } from '../model/objective.js'
+import { type ClassWeight, checkClassWeight, type Evaluation } from '../model/objective.js'
 import { checkOptimizer, type Optimizer } from '../model/optimizer.js'
 import type { NativeStepReport } from '../native/binding.js'
 import { Checkpoints } from './callbacks/checkpoint.js'
@@ -212,6 +212,16 @@ interface Settings extends StepOptions {
   readonly resume: string | undefined
   /** JSON texts that belong to the model of a task. */
   readonly documents: () => Promise<Readonly<Record<string, string>>>
+  /** Measures in its own way, instead of `validation`. */
+  readonly validator: Validator | undefined
+}
+
+/** @internal How a task measures its model after every epoch. */
+export interface Validator {
+  /** What tells its examples from others. */
+  describe(): Promise<string>
+  /** @throws the reason of `signal` if it is aborted. */
+  measure(signal: AbortSignal): Promise<Evaluation>
 }
 
 const MOST_EXAMPLES = 2 ** 20
@@ -259,6 +269,8 @@ export function train(model: Model, data: SampleSource, options: TrainOptions): 
 export interface Around {
   /** JSON texts of a task that belong to its model: checkpoints have them. */
   readonly documents?: () => Promise<Readonly<Record<string, string>>>
+  /** Measures instead of `options.validation`. */
+  readonly validator?: Validator | undefined
   /** Whether metrics are measured behind it, too, on examples that the run does not see. */
   readonly isEvaluated?: boolean
 }
@@ -268,7 +280,7 @@ export function trainFor(
   model: Model,
   data: SampleSource,
   options: TrainOptions,
-  { documents = async () => ({}), isEvaluated = false }: Around,
+  { documents = async () => ({}), validator, isEvaluated = false }: Around,
 ): TrainingRun {
   if (!Model.is(model)) throw argumentTypeError('model', 'a model, as sequential([…])', model)
   checkOptions('options', options, TRAIN_OPTIONS)
@@ -318,6 +330,7 @@ export function trainFor(
     ),
     resume: resume === undefined ? undefined : checkName('options.resume', resume),
     documents,
+    validator,
     seed: checkSeed('options.seed', options.seed ?? model.seed),
     signal: checkSignal('options.signal', options.signal),
   })
@@ -494,7 +507,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
         if (averages) await model.takeAverage(true)
         if (done === undefined) break
         const { report, end } = done
-        const measured = validation === undefined ? {} : await this.#validate(validation, epoch)
+        const measured = await this.#validate(validation, epoch)
         // A run that goes on begins with the validation that was given up here.
         if (measured === undefined) await this.#writeAll(source, end)
         history.epochs.push(Object.assign(report, measured))
@@ -543,6 +556,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       documents,
       metrics,
       validation: _,
+      validator,
       ...options
     } = this.#settings
     if (resume === undefined && this.#checkpoints.length === 0) return {}
@@ -557,6 +571,7 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
       ...(typeof optimizer.learningRate !== 'number' && { epochs: String(epochs) }),
       data: await source.describe(),
       ...(validation !== undefined && { validation: await describeExamples(validation) }),
+      ...(validator !== undefined && { validation: await validator.describe() }),
     }
   }
 
@@ -720,13 +735,15 @@ export class TrainingRun implements Promise<History>, AsyncIterable<StepReport> 
 
   /** Loss and metrics on the validation set; `undefined` if the run is stopped before they are there. */
   async #validate(
-    validation: Dataset | StreamedDataset,
+    validation: Dataset | StreamedDataset | undefined,
     epoch: number,
   ): Promise<Partial<EpochReport> | undefined> {
-    const { loss, metrics, signal } = this.#settings
+    const { loss, metrics, signal, validator } = this.#settings
     const stopping = this.#stopping.signal
     try {
       const until = signal ? AbortSignal.any([signal, stopping]) : stopping
+      if (validator !== undefined) return validationReport(await validator.measure(until))
+      if (validation === undefined) return {}
       const measures = this.#model.measures(metrics, loss)
       return validationReport(await this.#model.measure(validation, loss, measures, until))
     } catch (error) {
