@@ -147,8 +147,12 @@ export { type ProgressBarOptions, progressBar } from './progress/progress-bar.js
 export { type CheckDataOptions, checkData, type DataFinding, type DataReport } from './tasks/check-data.js'
 export { type CrossValidateTextOptions, crossValidateText } from './tasks/cross-validate-text.js'
 export {
+  type BlankCandidate,
+  type FilledText,
+  type FillOptions,
   type GenerateOptions,
   Generation,
+  type LanguageBaseline,
   type LanguageCard,
   type LanguageDirection,
   type LanguageEvaluation,
@@ -160,6 +164,7 @@ export {
   type Texts,
 } from './tasks/language-model.js'
 export type { LinearBaselineResult } from './tasks/linear-baseline.js'
+export { NGramModel, type NGramOptions } from './tasks/n-gram.js'
 export {
   type Prediction,
   type Rows,

@@ -917,10 +917,12 @@ const saved = () => {
   return chance(0.9) ? path.join(dir, 'saved') : file()
 }
 let files = []
+let kept
 async function saveFiles() {
   await fixture().model.save('a', { text: 'null' })
   await fixture().classifier.save('b')
   await fixture().language.save('c')
+  kept = await api.NGramModel.fit([1, 2, 3, 1, 2, 4], { vocabularySize: 6 })
   files = ['a', 'b', 'c'].map(name => readFileSync(name))
 }
 const indices = () => pick([() => [0, 2], () => view(), () => some(3, number), () => [any()]])()
@@ -1010,6 +1012,7 @@ async function consume(result) {
 
 const set = () => fixture().set
 const tokenizer = () => fixture().tokenizer
+const counted = () => kept
 const classifier = () => fixture().classifier
 const get = (make, names) =>
   call(() => {
@@ -1833,6 +1836,32 @@ const TARGETS = {
     'perplexity',
     () => pick(['ab a', text(), some(3, text)]),
     () => options({ rows: () => 1 + below(3), signal }),
+  ),
+  'NGramModel.fit': call(
+    (...args) => api.NGramModel.fit(...args),
+    () => pick([ids, () => view(), () => [1, 2, 3]])(),
+    () =>
+      options({
+        order: () => 1 + below(4),
+        vocabularySize: () => pick([5, 9]),
+        discount: () => pick(['modified', random()]),
+        signal,
+      }),
+  ),
+  'NGramModel.probability': method(counted, 'probability', ids, () => below(6)),
+  'NGramModel.perplexity': method(counted, 'perplexity', () => pick([ids, () => view()])()),
+  'NGramModel.nats': method(counted, 'nats', () => pick([ids, () => view()])()),
+  'LanguageModel.fill': method(
+    () => fixture().language,
+    'fill',
+    () => pick(['a ____', '____b ___', ['a____', '____'], `${text()}____`]),
+    () =>
+      options({
+        candidates: () => pick([['a', 'b'], ['a b'], texts()]),
+        top: () => 1 + below(3),
+        blank: () => pick(['____', 'a']),
+        signal,
+      }),
   ),
   'LanguageModel.save': method(() => fixture().language, 'save', file),
   'LanguageModel.dispose': method(() => fixture().language, 'dispose'),

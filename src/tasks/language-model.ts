@@ -40,6 +40,7 @@ import {
   splitTexts,
   type Texts,
 } from './language/corpus.js'
+import { type Blanks, type Filling, fillBlanks } from './language/fill.js'
 import { type GenerationSettings, type Pen, written } from './language/generate.js'
 import { hashOf, measureRun } from './language/measure.js'
 import {
@@ -49,6 +50,7 @@ import {
   networkOf,
   optimizerOf,
 } from './language/network.js'
+import { NGramModel } from './n-gram.js'
 import type { TextTokenizerName } from './text-classifier.js'
 
 export type { LanguageRecipe, Texts }
@@ -120,8 +122,13 @@ export interface LanguageModelOptions extends ComputeOptions {
   validation?: Texts | undefined
   /** Share of the texts, at their end, that validates and is not trained on. Default 0.1; 0: none. */
   testSize?: number | undefined
-  /** `'both'`: a second network learns the texts from their end, for {@link LanguageModel.backward}. Default `'forward'`. */
+  /** `'both'`: a second network learns the texts from their end, for {@link LanguageModel.fill}. Default `'forward'`. */
   direction?: LanguageDirection | undefined
+  /**
+   * Also count n-grams in the training part (Kneser–Ney: {@link NGramModel}; 3 tokens, 5 of characters and bytes), to compare
+   * with. Default `true`.
+   */
+  baseline?: boolean | undefined
   /** Seed of weights and dropout. Default 36. */
   seed?: number | undefined
   /** Stops reading and training; the promise then rejects with its reason. */
@@ -188,6 +195,47 @@ export interface LanguageEvaluation {
   unknown: number
 }
 
+/** What an n-gram model of the same tokens reaches. */
+export interface LanguageBaseline {
+  /** Tokens of its longest n-grams. */
+  order: number
+  /** On the validation part; of the same tokens as that of the network. */
+  perplexity: number
+}
+
+/** Options of {@link LanguageModel.fill}. */
+export interface FillOptions {
+  /**
+   * What may stand in a blank, words or texts of any length. Default: everything with a letter or a digit in the vocabulary;
+   * for bytes and parts of words they have to be given.
+   */
+  candidates?: readonly string[] | undefined
+  /** How many are ranked for every blank. Default 10. */
+  top?: number | undefined
+  /** Text that marks a blank. Default: three or more underscores. */
+  blank?: string | undefined
+  /** Stops; the promise then rejects with its reason. */
+  signal?: AbortSignal | undefined
+}
+
+/** What may stand in a blank. */
+export interface BlankCandidate {
+  /** The word. */
+  word: string
+  /** Its probability among those that were compared. */
+  probability: number
+  /** Log-probability of the whole text with it, by one network or as the mean of both. */
+  logProbability: number
+}
+
+/** What {@link LanguageModel.fill} returns for a text. */
+export interface FilledText {
+  /** The text with the likeliest words in its blanks. */
+  text: string
+  /** Of every blank in order, the likeliest words, the best first. */
+  blanks: BlankCandidate[][]
+}
+
 /** Numbers of a training, in {@link LanguageModel.training}. */
 export interface LanguageTraining {
   /** How many tokens were trained on and validated with. */
@@ -200,6 +248,8 @@ export interface LanguageTraining {
   history: History
   /** Losses of the network that reads from the end. */
   backward?: History
+  /** What counts of n-grams reach. */
+  baseline?: LanguageBaseline
 }
 
 /** What a language model learned from and how, kept in its file; there is no time, machine or number of threads in it. */
@@ -232,6 +282,8 @@ export interface LanguageCard {
   optimizer: Optimizer
   /** On the validation part after the last epoch. */
   validation?: LanguageEvaluation
+  /** What counts of n-grams reach. */
+  baseline?: LanguageBaseline
 }
 
 /** The document `language` in a model file. */
@@ -249,6 +301,7 @@ const DEFAULT_SEED = 36
 const DEFAULT_TEST_SIZE = 0.1
 const DEFAULT_LENGTH = 200
 const DEFAULT_WINDOW = 64
+const DEFAULT_TOP = 10
 const MOST_LENGTH = 1_000_000_000
 const MOST_BEAMS = 256
 const MOST_LAYERS = 64
@@ -279,6 +332,7 @@ const TRAIN_OPTIONS = [
   'validation',
   'testSize',
   'direction',
+  'baseline',
   'seed',
   'signal',
   'callbacks',
@@ -388,7 +442,8 @@ export class LanguageModel {
    */
   static async train(texts: Texts, options: LanguageModelOptions = {}): Promise<LanguageModel> {
     const settings = checkTraining(options)
-    const { signal, seed, recipe, level, epochs, batchSize, steps, testSize, direction } = settings
+    const { signal, seed, recipe, level, epochs, batchSize, steps, testSize, direction, withCounts } =
+      settings
     const documents = await collectTexts(texts, 'texts', signal)
     const given =
       options.validation === undefined
@@ -441,12 +496,17 @@ export class LanguageModel {
       // One that was stopped before its first step has learned nothing.
       const second = fromEnd !== undefined && fromEnd.history.steps > 0 ? fromEnd : undefined
       if (second === undefined) fromEnd?.model.dispose()
+      const counted =
+        withCounts && validation && !forward.history.stopped
+          ? await baselineOf(run, validation, tokenizer, signal)
+          : undefined
       const training: LanguageTraining = {
         tokens: { train: run.ids.length - 1, validation: validation ? validation.ids.length - 1 : 0 },
         rows,
         ...(forward.last && { validation: forward.last }),
         history: forward.history,
         ...(second && { backward: second.history }),
+        ...(counted && { baseline: counted }),
       }
       const { history } = forward
       const card: LanguageCard = {
@@ -464,6 +524,7 @@ export class LanguageModel {
         ...(validation && given === undefined && { testSize }),
         optimizer,
         ...(forward.last && { validation: forward.last }),
+        ...(counted && { baseline: counted }),
       }
       const whole = second ? { ...document, backward: { layers: second.model.description, seed } } : document
       return new LanguageModel(forward.model, second?.model, tokenizer, whole, card, training)
@@ -557,6 +618,43 @@ export class LanguageModel {
   }
 
   /**
+   * The words that may stand in the blanks of a text, by both sides: whole texts with a word in the blank are compared, as a
+   * network that reads from the beginning finds them, and, with `direction: 'both'`, one that reads from the end. Of a
+   * vocabulary, the words are compared that are likely between the words beside the blank,
+   * p(w | left) · p(w | right) / p(w), as if left and right depended on the word alone (a product of experts: Hinton, 2002).
+   *
+   * @param text with blanks `____`.
+   * @throws TypeError or RangeError if an argument is wrong, a text has no blank or a candidate is not in the vocabulary.
+   * @example await model.fill('She is passionate about ____.')
+   */
+  async fill(text: string, options?: FillOptions): Promise<FilledText>
+  /** The same of several texts, computed together. */
+  async fill(texts: readonly string[], options?: FillOptions): Promise<FilledText[]>
+  async fill(
+    texts: string | readonly string[],
+    options: FillOptions = {},
+  ): Promise<FilledText | FilledText[]> {
+    const single = typeof texts === 'string'
+    if (!single && !Array.isArray(texts)) {
+      throw argumentTypeError('text', 'a string or an array of strings', texts)
+    }
+    const blanks = checkFilling(single ? [texts] : texts, options, single ? () => 'text' : i => `texts[${i}]`)
+    const { tokenizer } = this
+    for (const [i, word] of (blanks.candidates ?? []).entries()) {
+      const ids = tokenizer.encode(word)
+      if (ids.length > 0 && !ids.includes(tokenizer.special.unknown ?? -1)) continue
+      throw argumentRangeError(`options.candidates[${i}]`, 'a word of the vocabulary', word, [
+        'leave it out: nothing was learned about it',
+      ])
+    }
+    const candidates = blanks.candidates ?? this.#candidates()
+    const { joined, counts } = this.#document
+    const filling: Filling = { forward: this.model, backward: this.backward, tokenizer, joined, counts }
+    const filled = await fillBlanks(filling, { ...blanks, candidates })
+    return single ? filled[0]! : filled
+  }
+
+  /**
    * Writes the model into one safetensors file: weights of one or both directions, configuration, tokenizer and training
    * card.
    *
@@ -595,6 +693,24 @@ export class LanguageModel {
       throw argumentRangeError('prompt', 'a text with at least one token the model knows', prompt)
     }
     return ids
+  }
+
+  /** What may stand in a blank, by the vocabulary. */
+  #candidates(): string[] {
+    const { tokenizer } = this
+    const { kind, special } = tokenizer
+    if (kind === 'byte' || kind === 'bpe') {
+      throw argumentTypeError(
+        'options.candidates',
+        'words to compare, for a model of parts of words',
+        undefined,
+        ["fill(text, { candidates: ['food', 'music'] })"],
+      )
+    }
+    const named = new Set(kind === 'keras' ? [special.unknown] : tokenizer.specialTokens.values())
+    return Array.from({ length: tokenizer.size }, (_, id) =>
+      named.has(id) ? '' : tokenizer.decode([id]),
+    ).filter(word => /[\p{L}\p{N}]/u.test(word))
   }
 
   /** Special tokens that are never written; the end is where texts had one, and ends the text. */
@@ -663,6 +779,28 @@ function isLossless({ kind }: AnyTokenizer): boolean {
   return kind === 'character' || kind === 'byte' || kind === 'bpe'
 }
 
+/** What counts of n-grams reach; `undefined` if there are too many of them. */
+async function baselineOf(
+  { ids }: Run,
+  validation: Run,
+  tokenizer: AnyTokenizer,
+  signal: AbortSignal | undefined,
+): Promise<LanguageBaseline | undefined> {
+  const order = isCoarse(tokenizer) ? 3 : 5
+  try {
+    const model = await NGramModel.fit(ids, { order, vocabularySize: tokenizer.size, signal })
+    return { order, perplexity: model.perplexity(validation.ids) }
+  } catch (error) {
+    if (error instanceof CellstateError && error.code === 'ERR_DATA') return undefined
+    throw error
+  }
+}
+
+/** Whether tokens are words or parts of them. */
+function isCoarse({ kind }: AnyTokenizer): boolean {
+  return kind !== 'character' && kind !== 'byte'
+}
+
 function countsOf({ ids }: Run, size: number): number[] {
   const counts = new Array<number>(size).fill(0)
   for (const id of ids) counts[id]!++
@@ -686,6 +824,7 @@ interface TrainingSettings {
   readonly steps: number
   readonly testSize: number
   readonly direction: LanguageDirection
+  readonly withCounts: boolean
   readonly seed: number
   readonly signal: AbortSignal | undefined
 }
@@ -694,8 +833,7 @@ function checkTraining(options: LanguageModelOptions): TrainingSettings {
   checkOptions('options', options, TRAIN_OPTIONS)
   const recipe = checkChoice('options.recipe', options.recipe ?? 'default', ['default', 'awd'])
   const { level, tokenizer } = checkTokenizer(options)
-  const coarse = tokenizer.kind !== 'character' && tokenizer.kind !== 'byte'
-  const defaults = defaultsOf(recipe, coarse)
+  const defaults = defaultsOf(recipe, isCoarse(tokenizer))
   const integer = (name: 'units' | 'layers' | 'embedding' | 'epochs' | 'batchSize' | 'steps', most: number) =>
     checkInteger(`options.${name}`, options[name] ?? defaults[name], 1, most)
   const network = {
@@ -727,6 +865,7 @@ function checkTraining(options: LanguageModelOptions): TrainingSettings {
     steps: integer('steps', 2 ** 20),
     testSize: checkRate('options.testSize', options.testSize ?? DEFAULT_TEST_SIZE),
     direction,
+    withCounts: checkBoolean('options.baseline', options.baseline ?? true),
     seed: checkSeed('options.seed', options.seed ?? DEFAULT_SEED),
     signal: checkSignal('options.signal', options.signal),
   }
@@ -831,6 +970,34 @@ function checkGeneration(options: GenerateOptions): GenerationSettings {
     stop: Array.from(stops, (text, i) => checkName(`options.stop[${i}]`, text)),
     beams,
     lengthPenalty: checkFromZero('options.lengthPenalty', options.lengthPenalty ?? 1),
+    signal: checkSignal('options.signal', options.signal),
+  }
+}
+
+function checkFilling(
+  texts: readonly string[],
+  options: FillOptions,
+  nameOf: (i: number) => string,
+): Omit<Blanks, 'candidates'> & { candidates: readonly string[] | undefined } {
+  checkOptions('options', options, ['candidates', 'top', 'blank', 'signal'])
+  const { candidates, blank } = options
+  if (candidates !== undefined && !Array.isArray(candidates)) {
+    throw argumentTypeError('options.candidates', 'an array of words', candidates)
+  }
+  if (blank !== undefined) checkName('options.blank', blank)
+  if (candidates?.length === 0)
+    throw argumentRangeError('options.candidates', 'at least one word', candidates)
+  const given = candidates && Array.from(candidates, (word, i) => checkName(`options.candidates[${i}]`, word))
+  return {
+    parts: Array.from(texts, (text, i) => {
+      if (typeof text !== 'string') throw argumentTypeError(nameOf(i), 'a string', text)
+      const parts = text.split(blank ?? /_{3,}/)
+      if (parts.length < 2)
+        throw argumentRangeError(nameOf(i), `a text with a blank, ${blank ?? '____'}`, text)
+      return parts
+    }),
+    candidates: given && [...new Set(given)],
+    top: checkInteger('options.top', options.top ?? DEFAULT_TOP, 1, MOST_LENGTH),
     signal: checkSignal('options.signal', options.signal),
   }
 }

@@ -342,4 +342,139 @@ describe('LanguageModel', () => {
     writeFileSync(path, 'no model')
     await expect(LanguageModel.load(path)).rejects.toMatchObject({ code: 'ERR_MODEL_FILE' })
   })
+
+  it('says what counts of n-grams reach on the same tokens', async () => {
+    const language = await learn(story(200), { level: 'word', epochs: 40, steps: 8, learningRate: 0.03 })
+    const { validation, baseline, tokens } = language.training!
+    expect(baseline).toEqual(language.card!.baseline)
+    expect(baseline!.order).toBe(3)
+    expect(baseline!.perplexity).toBeGreaterThan(validation!.perplexity)
+    expect(tokens.validation).toBe(validation!.tokens)
+    const without = await learn(story(20), { epochs: 1, baseline: false })
+    expect(without.training!.baseline).toBeUndefined()
+  })
+})
+
+/** Sentences whose first word follows from the last, and the other way round. */
+const PAIRS = [
+  ['chef', 'food'],
+  ['singer', 'songs'],
+  ['farmer', 'cows'],
+  ['nurse', 'health'],
+] as const
+const NAMES = ['Maria', 'Ada', 'Otto', 'Emil']
+function jobs(count: number): string[] {
+  let state = 7
+  const below = (n: number): number => {
+    state = (state * 48271) % 2147483647
+    return state % n
+  }
+  return Array.from({ length: count }, () => {
+    const [job, thing] = PAIRS[below(4)]!
+    return `${NAMES[below(4)]} is a ${job} and likes ${thing} very much.`
+  })
+}
+
+describe('LanguageModel.fill', () => {
+  const train = (options: object = {}): Promise<LanguageModel> =>
+    LanguageModel.train(jobs(400), {
+      ...SMALL,
+      level: 'word',
+      tied: false,
+      steps: 12,
+      epochs: 25,
+      learningRate: 0.02,
+      ...options,
+    })
+
+  it.each(['forward', 'both'] as const)(
+    'ranks the words of the vocabulary by both sides: %s',
+    async direction => {
+      const language = await train({ direction })
+      const { text, blanks } = await language.fill('Ada is a singer and likes ____ very much.')
+      expect(text).toBe('Ada is a singer and likes songs very much.')
+      expect(blanks).toHaveLength(1)
+      expect(blanks[0]).toHaveLength(10)
+      expect(blanks[0]![0]!.probability).toBeGreaterThan(0.8)
+      const probabilities = blanks[0]!.map(({ probability }) => probability)
+      expect(probabilities).toEqual(probabilities.toSorted((a, b) => b - a))
+      // Only what follows tells the job.
+      const before = await language.fill('Otto is a _____ and likes cows very much.')
+      expect(before.text).toBe('Otto is a farmer and likes cows very much.')
+    },
+  )
+
+  it('fills several blanks of several texts together as one by one', async () => {
+    const language = await train({ direction: 'both' })
+    const texts = ['Emil is a ____ and likes health very much.', 'Ada is a chef ____ likes ____ very ____.']
+    const filled = await language.fill(texts, { top: 2 })
+    expect(filled.map(({ text }) => text)).toEqual([
+      'Emil is a nurse and likes health very much.',
+      'Ada is a chef and likes food very much.',
+    ])
+    expect(filled[1]!.blanks.map(list => list.length)).toEqual([2, 2, 2])
+    for (const [i, text] of texts.entries()) {
+      const alone = await language.fill(text, { top: 2 })
+      expect(alone.text).toBe(filled[i]!.text)
+      expect(alone.blanks.map(list => list.map(({ word }) => word))).toEqual(
+        filled[i]!.blanks.map(list => list.map(({ word }) => word)),
+      )
+    }
+    const path = join(folder, 'fill.safetensors')
+    await language.save(path)
+    expect(await (await LanguageModel.load(path)).fill(texts, { top: 2 })).toEqual(filled)
+  })
+
+  it('compares whole texts, whose log-probabilities perplexity() knows', async () => {
+    const language = await train({ epochs: 2 })
+    const candidates = ['food', 'songs', 'Otto']
+    const { blanks } = await language.fill('Ada is a chef and likes [?] very much.', {
+      candidates,
+      blank: '[?]',
+    })
+    for (const { word, logProbability } of blanks[0]!) {
+      const { loss, tokens } = await language.perplexity([`Ada is a chef and likes ${word} very much.`])
+      expect(logProbability).toBeCloseTo(-loss * tokens, 3)
+    }
+    const sum = blanks[0]!.reduce((total, { probability }) => total + probability, 0)
+    expect(sum).toBeCloseTo(1, 12)
+  })
+
+  it('ranks given words of any length by characters and by parts of words', async () => {
+    const texts = jobs(300).join('\n')
+    const candidates = ['food', 'songs', 'cows', 'health']
+    for (const level of ['character', 'bpe'] as const) {
+      const options =
+        level === 'bpe' ? { vocabularySize: 300, epochs: 20, steps: 24 } : { steps: 64, epochs: 20 }
+      const language = await learn(texts, { level, units: 64, direction: 'both', ...options })
+      const { blanks } = await language.fill('Ada is a farmer and likes ____ very much.', { candidates })
+      expect(blanks[0]!.map(({ word }) => word).sort()).toEqual([...candidates].sort())
+      expect(blanks[0]![0]!.word).toBe('cows')
+      if (level === 'bpe') await expect(language.fill('a ____ b')).rejects.toThrow('options.candidates')
+    }
+  })
+
+  it('fills Chinese by characters', async () => {
+    const lines = ['我喜欢吃苹果。', '他喜欢喝绿茶。', '她喜欢看电影。']
+    const text = Array.from({ length: 120 }, (_, i) => lines[i % 3]).join('\n')
+    const language = await learn(text, { direction: 'both', epochs: 30, steps: 8 })
+    expect((await language.fill('他喜欢____绿茶。')).text).toBe('他喜欢喝绿茶。')
+    expect((await language.fill('____喜欢看电影。')).text).toBe('她喜欢看电影。')
+  })
+
+  it('refuses what is wrong, by name', async () => {
+    const language = await train({ epochs: 1 })
+    await expect(language.fill('no blank')).rejects.toThrow('text must be a text with a blank')
+    await expect(language.fill(['a ____', 'b'])).rejects.toThrow('texts[1]')
+    await expect(language.fill(3 as never)).rejects.toThrow('text must be a string or an array of strings')
+    await expect(language.fill('____', { candidates: [] })).rejects.toThrow('options.candidates')
+    await expect(language.fill('____', { candidates: ['food', 'xyz'] })).rejects.toThrow(
+      'options.candidates[1]',
+    )
+    await expect(language.fill('____', { top: 0 })).rejects.toThrow('options.top')
+    const signal = AbortSignal.abort(new Error('enough'))
+    await expect(language.fill('a ____', { signal })).rejects.toThrow('enough')
+    expect((await language.fill('____')).blanks).toHaveLength(1)
+    expect(await language.fill([])).toEqual([])
+  })
 })
