@@ -1,9 +1,13 @@
-/** `cellstate evaluate`: how good a saved model is on a file of labelled texts. */
+/** `cellstate evaluate`: how good a saved model is on a file of labelled texts, or, a language model, on any text. */
 import { reportTable } from '../metrics/report.js'
+import { loadWithTensors } from '../model/model.js'
+import { computeSettings } from '../native/load.js'
 import { showStatus } from '../progress/show.js'
+import { LanguageModel } from '../tasks/language-model.js'
 import { TextClassifier, type TextEvaluation } from '../tasks/text-classifier.js'
 import { printable } from '../terminal.js'
 import { type CommonOptions, given, type ReadingOptions, type Streams } from './options.js'
+import { measureLanguage } from './perplexity.js'
 import { namedRows } from './rows.js'
 
 /** Options of the command as commander gives them. */
@@ -26,7 +30,15 @@ export async function evaluateCommand(
   const columns = { '--text': text, '--label': label }
   try {
     const rows = namedRows(file, columns, { signal, reading: options, progress, next: 'evaluating' })
-    using classifier = await TextClassifier.load(path, given({ threads, precision }))
+    const settings = given({ threads, precision })
+    const { model, tensors } = await loadWithTensors(path, computeSettings(settings))
+    if (Object.hasOwn(model.documents, 'language')) {
+      using language = await LanguageModel.of(model, tensors, path, settings)
+      progress.end()
+      await measureLanguage(language, path, file, { ...options, text: text ?? 'text', rows: 1 }, streams)
+      return
+    }
+    using classifier = await TextClassifier.of(model, path)
     const begin = performance.now()
     const result = await classifier.evaluate(rows, { signal, ...given({ text, label, positive }) })
     const seconds = (performance.now() - begin) / 1000

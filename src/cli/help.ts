@@ -16,6 +16,16 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'train reviews.csv --label stars --positive ">3"',
     'train reviews.csv --label stars --recipe article --seed 1 --json',
   ],
+  'train --task language': [
+    'train play.txt --task language --units 64 --out play.safetensors',
+    'train play.txt --task language --level word --direction both',
+  ],
+  generate: [
+    'generate play.safetensors --prompt "ROMEO:" --temperature 0.8',
+    'generate play.safetensors --top-p 0.9 --seed 7 --json',
+  ],
+  fill: ['fill model.safetensors "O ____, why art ____ here?" --top 3'],
+  perplexity: ['perplexity play.safetensors play.txt --rows 8'],
   evaluate: ['evaluate model.safetensors reviews.csv', 'evaluate model.safetensors reviews.csv --json'],
   predict: [
     'predict model.safetensors "The food was great."',
@@ -70,7 +80,7 @@ export function helpText(command: Command, help: Help, program: string): string 
     `${name}: ${help.commandDescription(command)}`,
     '',
     'Examples:',
-    ...(EXAMPLES[command.name()] ?? []).map(line => `  ${program} ${line}`),
+    ...(EXAMPLES[keyOf(command)] ?? []).map(line => `  ${program} ${line}`),
     '',
     `Usage: ${name} ${command.usage()}`,
     ...items(
@@ -94,6 +104,12 @@ export function helpText(command: Command, help: Help, program: string): string 
     isProgram ? `${DOCS}; more: ${program} train --help` : `${DOCS}; all commands: ${program} --help`,
     '',
   ].join('\n')
+}
+
+/** Where its examples stand: `train` has two helps. */
+function keyOf(command: Command): string {
+  const isLanguage = command.options.some(({ long }) => long === '--vocabulary-size')
+  return isLanguage ? 'train --task language' : command.name()
 }
 
 /** `evaluate <model> <file>`. */

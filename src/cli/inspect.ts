@@ -1,6 +1,8 @@
 /** `cellstate inspect`: what is in a model file. */
 import { stat } from 'node:fs/promises'
-import { loadModel, type Model } from '../model/model.js'
+import { loadWithTensors, type Model } from '../model/model.js'
+import { computeSettings } from '../native/load.js'
+import { type LanguageCard, LanguageModel } from '../tasks/language-model.js'
 import { TextClassifier, type TrainingCard } from '../tasks/text-classifier.js'
 import { loadMeasure, type Measure, paint, printable } from '../terminal.js'
 import type { AnyTokenizer } from '../text/read-tokenizer.js'
@@ -36,7 +38,7 @@ export interface Inspection {
     documents: number | null
   } | null
   /** What the model learned from and how; `null` if the file does not tell. */
-  card: TrainingCard | null
+  card: TrainingCard | LanguageCard | null
   /** Names of the JSON texts in the file. */
   documents: string[]
 }
@@ -53,10 +55,18 @@ const ITEMS = {
 
 /** Loads the model and prints what it is. */
 export async function inspectCommand(file: string, options: CommonOptions, streams: Streams): Promise<void> {
-  using model = await loadModel(file, given({ threads: options.threads, precision: options.precision }))
-  const isClassifier = TEXT_DOCUMENTS.every(name => Object.hasOwn(model.documents, name))
-  const classifier = isClassifier ? await TextClassifier.of(model, file) : undefined
-  const inspection = await inspect(file, model, classifier)
+  const settings = given({ threads: options.threads, precision: options.precision })
+  const { model: loaded, tensors } = await loadWithTensors(file, computeSettings(settings))
+  using model = loaded
+  const has = (name: string): boolean => Object.hasOwn(model.documents, name)
+  const task = TEXT_DOCUMENTS.every(has)
+    ? await TextClassifier.of(model, file)
+    : has('language')
+      ? await LanguageModel.of(model, tensors, file, settings)
+      : undefined
+  // The second network of a language model is not shown.
+  if (task instanceof LanguageModel) task.backward?.dispose()
+  const inspection = await inspect(file, model, task)
   if (options.json) streams.out(`${JSON.stringify(inspection)}\n`)
   else streams.out(inspectionText(inspection, model, await loadMeasure(), streams))
 }
@@ -64,7 +74,7 @@ export async function inspectCommand(file: string, options: CommonOptions, strea
 async function inspect(
   file: string,
   model: Model,
-  classifier: TextClassifier | undefined,
+  task: TextClassifier | LanguageModel | undefined,
 ): Promise<Inspection> {
   return {
     model: file,
@@ -74,9 +84,9 @@ async function inspect(
     sha256: await model.sha256(),
     parameters: model.parameterCount,
     layers: model.layers.map(layer => ({ ...layer })),
-    labels: classifier?.labels ?? null,
-    tokenizer: classifier ? tokenizerFacts(classifier.tokenizer) : null,
-    card: classifier?.card ?? null,
+    labels: task instanceof TextClassifier ? task.labels : null,
+    tokenizer: task ? tokenizerFacts(task.tokenizer) : null,
+    card: task?.card ?? null,
     documents: Object.keys(model.documents).sort(),
   }
 }
@@ -128,8 +138,8 @@ function inspectionText(
   const learned: [string, string][] = []
   if (labels !== null) learned.push(['labels', `${labels.length}: ${labels.map(printable).join(', ')}`])
   if (tokenizer !== null) learned.push(['tokenizer', tokenizerText(tokenizer)])
-  if (card !== null) learned.push(...cardRows(card))
-  if (labels === null) {
+  if (card !== null) learned.push(...(card.task === 'language' ? languageRows(card) : cardRows(card)))
+  if (labels === null && tokenizer === null) {
     const names = inspection.documents.map(printable).join(', ')
     learned.push(['documents', names === '' ? 'none: weights and layers only' : names])
   } else if (card === null) {
@@ -204,6 +214,36 @@ function cardRows(card: TrainingCard): [string, string][] {
     rows.push([
       'baselines',
       `${linear === undefined ? '' : `bag of words ${percent(linear.accuracy)}, `}always "${majority.label}" ${percent(majority.accuracy)}`,
+    ])
+  }
+  return rows.map(([name, text]) => [name, printable(text)])
+}
+
+function languageRows(card: LanguageCard): [string, string][] {
+  const { tokens, validation, baseline } = card
+  const training = [
+    `language model, recipe ${card.recipe}, by ${card.level}${card.direction === 'both' ? ', in both directions' : ''}`,
+    `${count(tokens.train)} tokens`,
+    `${card.epochs} epochs, ${count(card.steps)} steps of ${card.batchSize} × ${card.stepsOfRow}${card.stopped ? ', stopped early' : ''}`,
+    `seed ${card.seed}`,
+    ...(card.testSize === undefined ? [] : [`test size ${card.testSize}`]),
+  ]
+  const rows: [string, string][] = [
+    ['training', training.join('; ')],
+    ['optimizer', [card.optimizer.kind, ...optionsOf(card.optimizer)].join(', ')],
+  ]
+  if (validation !== undefined) {
+    const { perplexity, loss, bitsPerCharacter } = validation
+    const bits = bitsPerCharacter === undefined ? '' : `, ${bitsPerCharacter.toFixed(3)} bits a character`
+    rows.push([
+      'validation',
+      `perplexity ${perplexity.toFixed(2)}, loss ${loss.toFixed(4)}${bits} on ${count(tokens.validation)} tokens`,
+    ])
+  }
+  if (baseline !== undefined) {
+    rows.push([
+      'baseline',
+      `counts of ${baseline.order} tokens: perplexity ${baseline.perplexity.toFixed(2)}`,
     ])
   }
   return rows.map(([name, text]) => [name, printable(text)])

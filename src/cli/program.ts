@@ -1,11 +1,13 @@
 /** The command line as a function: arguments in, exit code out. */
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { closest } from '../closest.js'
 import { VERSION } from '../native/load.js'
 import { quoted } from '../shell.js'
 import type { DemoCommand } from './demo.js'
 import type { DataCommand } from './doctor/data.js'
 import type { EvaluateCommand } from './evaluate.js'
+import type { FillCommand } from './fill.js'
+import type { GenerateCommand } from './generate.js'
 import { helpText, introduction } from './help.js'
 import { endingSignal, Interruption, nameOf, SIGNAL_CODES } from './interrupt.js'
 import {
@@ -22,16 +24,20 @@ import {
   UsageError,
   wholeNumber,
 } from './options.js'
+import type { PerplexityCommand } from './perplexity.js'
 import type { PredictCommand } from './predict.js'
 import type { Typed } from './run.js'
 import type { ScalingCommand } from './scaling/scaling.js'
 import type { TrainCommand } from './train.js'
+import type { TrainLanguageCommand } from './train-language.js'
 
 const DONE = 0
 const FAILED = 1
 const WRONG_USAGE = 2
 const FAULT_FOUND = 4
 const MOST_SEED = 2 ** 32 - 1
+const MOST_UNITS = 65_536
+const LEVELS = ['character', 'byte', 'word', 'bpe'] as const
 
 /**
  * Runs one command. With `--json` exactly one JSON document is written to standard output, whatever happens.
@@ -47,7 +53,7 @@ export async function run(given: readonly string[], streams: Streams): Promise<n
   }
   const result = { code: DONE }
   const help: string[] = []
-  const cellstate = program(streams, result, json ? text => help.push(text) : streams.out)
+  const cellstate = program(streams, result, json ? text => help.push(text) : streams.out, taskOf(args))
   try {
     if (args.every(argument => argument === '--json' || argument === '--no-color')) {
       const text = introduction(streams.program ?? 'cellstate')
@@ -164,10 +170,179 @@ function guess(word: string, names: readonly string[]): string[] {
 /** The command for a file that was given in its place. */
 function forFile(word: string, name: string): string[] {
   if (/\.(csv|tsv|jsonl|ndjson|json|parquet)(\.gz)?$/i.test(word)) return [`${name} train ${word}`]
+  if (/\.txt(\.gz)?$/i.test(word)) return [`${name} train ${word} --task language`]
   return /\.safetensors$/i.test(word) ? [`${name} inspect ${word}`] : []
 }
 
-function program(streams: Streams, result: { code: number }, writeOut: (text: string) => void): Command {
+/** The task that `train` has by its arguments: it has options of its own. */
+function taskOf(args: readonly string[]): string | undefined {
+  const at = args.findIndex(argument => argument === '--task' || argument.startsWith('--task='))
+  return at < 0 ? undefined : (args[at]!.split('=')[1] ?? args[at + 1])
+}
+
+/** One of `choices`, which the help does not list again. */
+function oneOf<T extends string>(choices: readonly T[]): (text: string) => T {
+  return text => {
+    if ((choices as readonly string[]).includes(text)) return text as T
+    throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}.`)
+  }
+}
+
+/** A number for which `test` holds. */
+function numberThat(needs: string, test: (value: number) => boolean): (text: string) => number {
+  return text => {
+    const value = Number(text)
+    if (text.trim() !== '' && Number.isFinite(value) && test(value)) return value
+    throw new InvalidArgumentError(`It must be ${needs}.`)
+  }
+}
+
+/** Puts the values of an option that comes several times together. */
+function several(text: string, before: string[] = []): string[] {
+  return [...before, text]
+}
+
+const TASKS = ['classify', 'language'] as const
+const KINDS = ['word', 'character', 'byte', 'bpe', 'segmenter'] as const
+
+/** `train` of classifiers. */
+function addTraining(cellstate: Command, streams: Streams): void {
+  const train = cellstate
+    .command('train')
+    .description('trains a classifier of texts on the rows of a file')
+    .argument('[file]', '.csv, .tsv, .jsonl, .json, .parquet (.gz); or a folder by label')
+    .option('--task <task>', 'classify; or language: train --task language --help', oneOf(TASKS))
+    .addOption(new Option('--recipe <name>', 'model').choices(['default', 'article']).default('default'))
+    .addOption(new Option('--level <level>', 'read by').choices(['word', 'character']).default('word'))
+    .addOption(
+      new Option('--tokenizer <kind>', 'word, character, byte, bpe, segmenter (docs/text.md)')
+        .argParser(oneOf(KINDS))
+        .conflicts('level'),
+    )
+  addReading(addColumns(train, true))
+    .option('--epochs <n>', 'how often all rows come (default: by recipe)', wholeNumber(1, 1_000_000))
+    .option('--batch-size <n>', 'rows of a step (default: 32)', wholeNumber(1, 2 ** 20))
+    .option('--seed <n>', 'seed of weights, dropout and order', wholeNumber(0, MOST_SEED), 36)
+    .option('--split-seed <n>', 'seed of the split (default: the seed)', wholeNumber(0, MOST_SEED))
+    .option('--test-size <size>', 'share or number of rows that validate (default: 0.2)', sizeNumber)
+    .addOption(
+      new Option('--validation <file>', 'rows that validate, instead of a split').conflicts([
+        'testSize',
+        'splitSeed',
+      ]),
+    )
+    .option('--out <file>', 'where the model is written', 'model.safetensors')
+    .option('--run <name>', 'keep all of it in a new folder runs/<name>')
+    .option('--resume <folder>', 'go on with such a run, instead of <file>')
+  addCommon(addProgress(train)).action(async (file: string | undefined, options: TrainCommand) => {
+    if (options.resume !== undefined) {
+      const { taskOf: taskOfRun } = await import('./run.js')
+      if ((await taskOfRun(options.resume)) === 'language') {
+        const { trainLanguageCommand } = await import('./train-language.js')
+        const language = options as object as TrainLanguageCommand
+        await trainLanguageCommand(file, language, typedOf(train), streams)
+        return
+      }
+    }
+    const { trainCommand } = await import('./train.js')
+    await trainCommand(file, options, typedOf(train), streams)
+  })
+}
+
+/** `train` of language models. */
+function addLanguageTraining(cellstate: Command, streams: Streams): void {
+  const share = numberThat('a number from 0 to below 1', value => value >= 0 && value < 1)
+  const train = cellstate
+    .command('train')
+    .description('trains a language model on the texts of a file')
+    .argument('[file]', '.txt (.gz): one text; .csv, .tsv, .jsonl, .json, .parquet: rows')
+    .addOption(new Option('--task <task>', 'language').argParser(oneOf(TASKS)).hideHelp())
+    .option('--level <level>', 'character, byte, word or bpe', oneOf(LEVELS), 'character')
+    .option('--vocabulary-size <n>', 'most ids (default: 10000 words, 8000 of bpe)', wholeNumber(3, 1e6))
+    .addOption(new Option('--recipe <name>', 'model').choices(['default', 'awd']).default('default'))
+    .option('--units <n>', 'length of the states (default: 256)', wholeNumber(1, MOST_UNITS))
+    .option('--layers <n>', 'LSTM layers (default: by level and recipe)', wholeNumber(1, 64))
+    .option('--dropout <share>', 'left out while training', share)
+    .option('--epochs <n>', 'how often the text is read (default: 5, awd: 30)', wholeNumber(1, 1_000_000))
+    .option('--batch-size <n>', 'rows read side by side (default: 32)', wholeNumber(1, 2 ** 20))
+    .option('--steps <n>', 'tokens of a step in every row', wholeNumber(1, 2 ** 20))
+    .option(
+      '--learning-rate <x>',
+      'the highest one',
+      numberThat('a number above 0', value => value > 0),
+    )
+    .option('--direction <name>', 'forward, or both, for fill', oneOf(['forward', 'both']), 'forward')
+    .option('--text <column>', 'column of the text, in rows', 'text')
+    .option('--test-size <share>', 'of the text, at its end, that validates (default: 0.1)', share)
+    .addOption(new Option('--validation <file>', 'text that validates instead').conflicts('testSize'))
+    .option('--seed <n>', 'seed of weights and dropout', wholeNumber(0, MOST_SEED), 36)
+    .option('--out <file>', 'the model', 'model.safetensors')
+    .option('--run <name>', 'keep all of it in a new folder runs/<name>')
+    .option('--resume <folder>', 'go on with such a run, instead of <file>')
+  addCommon(addProgress(train)).action(async (file: string | undefined, options: TrainLanguageCommand) => {
+    const { trainLanguageCommand } = await import('./train-language.js')
+    await trainLanguageCommand(file, options, typedOf(train), streams)
+  })
+}
+
+/** Commands that use language models. */
+function addLanguage(cellstate: Command, streams: Streams): void {
+  const above = numberThat('a number from 0', value => value >= 0)
+  const share = numberThat('a number above 0, at most 1', value => value > 0 && value <= 1)
+  const generate = cellstate
+    .command('generate')
+    .description('writes text with a language model')
+    .argument('<model>', 'file that train --task language wrote')
+    .option('--prompt <text>', 'text that is gone on from', '')
+    .option('--length <n>', 'most tokens', wholeNumber(0, 1_000_000_000), 200)
+    .option('--temperature <x>', 'below 1 safer, above 1 bolder; 0: the likeliest', above)
+    .option('--top-k <n>', 'draw of the likeliest n only', wholeNumber(1, 1_000_000_000))
+    .option('--top-p <share>', 'draw of the likeliest with this share', share)
+    .option('--typical <share>', 'draw of the most typical with this share', share)
+    .option(
+      '--repetition-penalty <x>',
+      'above 1: less of the same',
+      numberThat('above 0', value => value > 0),
+    )
+    .option('--seed <n>', 'seed of the draws (default: 0)', wholeNumber(0, MOST_SEED))
+    .option('--stop <text>', 'end before this text; may come several times', several)
+    .option('--beams <n>', 'search for the likeliest text, with n hypotheses', wholeNumber(1, 256))
+  addCommon(generate).action(async (model: string, options: GenerateCommand) => {
+    const { generateCommand } = await import('./generate.js')
+    await generateCommand(model, options, streams)
+  })
+  const fill = cellstate
+    .command('fill')
+    .description('finds words for the blanks ____ of texts')
+    .argument('<model>', 'file that train --task language wrote')
+    .argument('<texts...>', 'texts with blanks ____')
+    .option('--candidates <words>', 'words to compare, separated by commas (default: the vocabulary)', text =>
+      text.split(',').map(word => word.trim()),
+    )
+    .option('--top <n>', 'words that are shown', wholeNumber(1, 1_000_000), 10)
+  addCommon(fill).action(async (model: string, texts: string[], options: FillCommand) => {
+    const { fillCommand } = await import('./fill.js')
+    await fillCommand(model, texts, options, streams)
+  })
+  const perplexity = cellstate
+    .command('perplexity')
+    .description('measures how well a language model foretells a text')
+    .argument('<model>', 'file that train --task language wrote')
+    .argument('<file>', '.txt: one text; else rows')
+    .option('--text <column>', 'column of the text, in rows', 'text')
+    .option('--rows <n>', 'parts that are read side by side: faster', wholeNumber(1, 4096), 1)
+  addCommon(perplexity).action(async (model: string, file: string, options: PerplexityCommand) => {
+    const { perplexityCommand } = await import('./perplexity.js')
+    await perplexityCommand(model, file, options, streams)
+  })
+}
+
+function program(
+  streams: Streams,
+  result: { code: number },
+  writeOut: (text: string) => void,
+  task?: string,
+): Command {
   const name = streams.program?.startsWith('node ') ? 'cellstate' : (streams.program ?? 'cellstate')
   const cellstate = new Command('cellstate')
     .description('trains LSTM networks on the processor, evaluates and uses them')
@@ -192,39 +367,8 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
     await demoCommand(options, streams)
   })
 
-  const train = cellstate
-    .command('train')
-    .description('trains a classifier of texts on the rows of a file')
-    .argument('[file]', '.csv, .tsv, .jsonl, .json, .parquet (.gz); or a folder by label')
-    .addOption(
-      new Option('--task <task>', 'what to learn').choices(['classify']).default('classify').hideHelp(),
-    )
-    .addOption(new Option('--recipe <name>', 'model').choices(['default', 'article']).default('default'))
-    .addOption(new Option('--level <level>', 'read by').choices(['word', 'character']).default('word'))
-    .addOption(
-      new Option('--tokenizer <kind>', 'another tokenizer (docs/text.md)')
-        .choices(['word', 'character', 'byte', 'bpe', 'segmenter'])
-        .conflicts('level'),
-    )
-  addReading(addColumns(train, true))
-    .option('--epochs <n>', 'how often all rows come (default: by recipe)', wholeNumber(1, 1_000_000))
-    .option('--batch-size <n>', 'rows of a step (default: 32)', wholeNumber(1, 2 ** 20))
-    .option('--seed <n>', 'seed of weights, dropout and order', wholeNumber(0, MOST_SEED), 36)
-    .option('--split-seed <n>', 'seed of the split (default: the seed)', wholeNumber(0, MOST_SEED))
-    .option('--test-size <size>', 'share or number of rows that validate (default: 0.2)', sizeNumber)
-    .addOption(
-      new Option('--validation <file>', 'rows that validate, instead of a split').conflicts([
-        'testSize',
-        'splitSeed',
-      ]),
-    )
-    .option('--out <file>', 'where the model is written', 'model.safetensors')
-    .option('--run <name>', 'keep all of it in a new folder runs/<name>')
-    .option('--resume <folder>', 'go on with such a run, instead of <file>')
-  addCommon(addProgress(train)).action(async (file: string | undefined, options: TrainCommand) => {
-    const { trainCommand } = await import('./train.js')
-    await trainCommand(file, options, typedOf(train), streams)
-  })
+  if (task === 'language') addLanguageTraining(cellstate, streams)
+  else addTraining(cellstate, streams)
 
   const evaluate = cellstate
     .command('evaluate')
@@ -250,6 +394,8 @@ function program(streams: Streams, result: { code: number }, writeOut: (text: st
     const { predictCommand } = await import('./predict.js')
     await predictCommand(model, texts, options, streams)
   })
+
+  addLanguage(cellstate, streams)
 
   const inspect = cellstate
     .command('inspect')

@@ -2,18 +2,24 @@
 import path from 'node:path'
 import { CellstateError } from '../errors.js'
 import { quoted } from '../shell.js'
-import { DEFAULT_BATCH_SIZE, DEFAULT_TEST_SIZE, RECIPES } from '../tasks/text-classifier.js'
 import { RunFolder } from '../training/run-folder.js'
 import { type Streams, UsageError } from './options.js'
-import type { TrainCommand } from './train.js'
 
 /** Options that a training that goes on may have of its own: none of them changes its bits. */
-const OWN = ['resume', 'threads', 'progress', 'quiet', 'json', 'color'] as const
+const OWN = ['resume', 'task', 'threads', 'progress', 'quiet', 'json', 'color'] as const
+
+/** Options of a training, of whatever task, that a run has to know. */
+interface RunOptions {
+  run?: string
+  resume?: string
+  out: string
+  validation?: string
+}
 
 /** What is to be trained, and where it is kept. */
-export interface Plan {
+export interface Plan<Options> {
   file: string
-  options: TrainCommand
+  options: Options
   /** `undefined` without `--run` and `--resume`. */
   run: RunFolder | undefined
 }
@@ -28,24 +34,23 @@ export interface Typed {
  * What `train` is to do: what was typed, or what a run folder says.
  *
  * @param typed options that were typed; the others are defaults.
+ * @param completed what a run keeps of options that were left out: without hidden defaults it can go on anywhere.
  */
-export async function plan(
+export async function plan<Options extends RunOptions>(
   file: string | undefined,
-  options: TrainCommand,
+  options: Options,
   typed: readonly Typed[],
   { program = 'cellstate' }: Streams,
-): Promise<Plan> {
+  completed: (options: Options) => Partial<Options>,
+): Promise<Plan<Options>> {
   if (options.resume !== undefined) return await resumed(file, options, options.resume, typed, program)
   if (file === undefined) {
     throw new UsageError("missing required argument 'file'", { fix: [`see ${program} train --help`] })
   }
   if (options.run === undefined) return { file, options, run: undefined }
   const { run: name, out, ...rest } = options
-  const { seed, recipe } = rest
   const whole = {
-    epochs: RECIPES[recipe].epochs,
-    batchSize: DEFAULT_BATCH_SIZE,
-    ...(options.validation === undefined && { splitSeed: seed, testSize: DEFAULT_TEST_SIZE }),
+    ...completed(options),
     ...rest,
     ...(typed.some(({ name }) => name === 'out') && { out }),
   }
@@ -59,16 +64,24 @@ export async function plan(
     },
   })
   // The model goes into the folder, unless another place was typed.
-  return { file, options: { out: run.last, ...whole }, run }
+  return { file, options: { out: run.last, ...whole } as unknown as Options, run }
 }
 
-async function resumed(
+/** The task of a run, as its folder says; `undefined` if it does not, or cannot be read. */
+export async function taskOf(folder: string): Promise<string | undefined> {
+  const run = await RunFolder.open(folder).catch(() => undefined)
+  const { options } = run?.config ?? {}
+  const { task } = Object(options) as { task?: unknown }
+  return typeof task === 'string' ? task : undefined
+}
+
+async function resumed<Options extends RunOptions>(
   file: string | undefined,
-  options: TrainCommand,
+  options: Options,
   folder: string,
   typed: readonly Typed[],
   program: string,
-): Promise<Plan> {
+): Promise<Plan<Options>> {
   const again = `${program} train --resume ${quoted(folder)}`
   const other = typed.find(({ name }) => !(OWN as readonly string[]).includes(name))
   if (file !== undefined || other !== undefined) {
@@ -92,16 +105,16 @@ async function resumed(
   }
   const own = Object.fromEntries(
     typed
-      .map(({ name }) => [name, options[name as keyof TrainCommand]])
+      .map(({ name }): [string, unknown] => [name, options[name as keyof Options]])
       .filter(([name]) => name !== 'resume'),
   )
   const at = (name: string): string => path.relative('', path.resolve(from, name)) || name
-  const { out, validation, ...rest } = before as Omit<TrainCommand, 'out'> & { out?: string }
-  const whole: TrainCommand = {
+  const { out, validation, ...rest } = before as Partial<RunOptions>
+  const whole = {
     ...rest,
     ...own,
     out: out === undefined ? run.last : at(out),
     ...(validation !== undefined && { validation: at(validation) }),
   }
-  return { file: at(kept), options: whole, run }
+  return { file: at(kept), options: whole as unknown as Options, run }
 }

@@ -4,6 +4,9 @@ import { native, nativeCall } from '../native/load.js'
 import { type Progress, type ProgressOptions, showProgress } from '../progress/show.js'
 import { quoted } from '../shell.js'
 import {
+  DEFAULT_BATCH_SIZE,
+  DEFAULT_TEST_SIZE,
+  RECIPES,
   type Rows,
   TextClassifier,
   type TextLevel,
@@ -12,6 +15,7 @@ import {
 } from '../tasks/text-classifier.js'
 import { loadMeasure, printable } from '../terminal.js'
 import { checkpointsIn } from '../training/callbacks/checkpoint.js'
+import type { History } from '../training/history.js'
 import type { RunFolder } from '../training/run-folder.js'
 import type { Callback } from '../training/train.js'
 import { count } from '../words.js'
@@ -26,6 +30,7 @@ const STEPS_A_CHECKPOINT = 500
 
 /** Options of the command as commander gives them. */
 export interface TrainCommand extends CommonOptions, ProgressOptions, ReadingOptions {
+  task?: string
   text: string
   label: string
   positive?: string
@@ -56,12 +61,22 @@ export async function trainCommand(
   typed: readonly Typed[],
   streams: Streams,
 ): Promise<void> {
-  const { file, options, run } = await plan(given, chosen, typed, streams)
+  const { file, options, run } = await plan(given, chosen, typed, streams, completed)
   const { classifier, seconds, example } = await trainOnFile(file, options, streams, {}, run)
   const next = nextCommands(options.out, example, streams.program, evaluated(file, options))
   const report = await trainReport(classifier, { seconds, out: options.out, run: run?.path, next })
   classifier.dispose()
   streams.out(options.json ? `${JSON.stringify(report)}\n` : reportText(report, streams, await loadMeasure()))
+}
+
+/** All options of a run, with the defaults that the command leaves to the recipe. */
+function completed(options: TrainCommand): Partial<TrainCommand> {
+  const { seed, recipe, validation } = options
+  return {
+    epochs: RECIPES[recipe].epochs,
+    batchSize: DEFAULT_BATCH_SIZE,
+    ...(validation === undefined && { splitSeed: seed, testSize: DEFAULT_TEST_SIZE }),
+  }
 }
 
 /** The rows to evaluate the model on, and how they are read. */
@@ -188,7 +203,8 @@ export async function trainOnFile(
   }
 }
 
-function replacing(out: string): string {
+/** Says that a model will be replaced. */
+export function replacing(out: string): string {
   return printable(`${out} is there: it will be replaced\n`)
 }
 
@@ -222,15 +238,21 @@ async function keepInterrupted(
   }
 }
 
+/** What a training made. */
+export interface Trained {
+  readonly training: { readonly history: History } | undefined
+  dispose(): void
+}
+
 /** The error for a run that was ended: its folder has all that it takes to go on. */
-async function keptInRun(
-  classifier: TextClassifier,
+export async function keptInRun(
+  trained: Trained,
   run: RunFolder,
   { place }: GracefulStop,
   streams: Streams,
 ): Promise<Interruption> {
-  const { steps } = classifier.training!.history
-  classifier.dispose()
+  const { steps } = trained.training!.history
+  trained.dispose()
   const ending = endingSignal(streams.signal)
   const [newest] = await checkpointsIn(run.checkpoints)
   if (place === undefined || newest === undefined) return nothingKept(ending, resuming(run, streams))
@@ -245,12 +267,12 @@ async function keptInRun(
 }
 
 /** The command that goes on with a run. */
-function resuming({ path }: RunFolder, { program = 'cellstate' }: Streams): string {
+export function resuming({ path }: RunFolder, { program = 'cellstate' }: Streams): string {
   return `${program} train --resume ${quoted(path)}`
 }
 
 /** Tells where a run is kept, and where it goes on. */
-function notes({ path }: RunFolder, progress: Progress): Callback {
+export function notes({ path }: RunFolder, progress: Progress): Callback {
   return {
     onTrainBegin({ resumed }) {
       const goesOn = resumed === undefined ? '' : `, goes on after step ${count(resumed.steps)}`
@@ -259,7 +281,8 @@ function notes({ path }: RunFolder, progress: Progress): Callback {
   }
 }
 
-function nothingKept(ending: EndingSignal, again?: string): Interruption {
+/** The error for a training that was ended before its first step. */
+export function nothingKept(ending: EndingSignal, again?: string): Interruption {
   const what = `stopped by ${nameOf(ending)} before the first step was done: nothing was trained`
   return new Interruption(
     ending,

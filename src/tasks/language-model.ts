@@ -96,8 +96,8 @@ export interface LanguageModelOptions extends ComputeOptions {
   embedding?: number | undefined
   /**
    * Whether the output layer has the weights of the embedding (Press & Wolf, 2017); where units and embedding differ, a
-   * dense layer stands between (with `'awd'`, the last LSTM is as long as the embedding). Default: for words and parts of
-   * words, and with `'awd'`.
+   * dense layer stands between (with `'awd'`, the last LSTM is as long as the embedding). Default `false`, with `'awd'`
+   * `true`.
    */
   tied?: boolean | undefined
   /**

@@ -8,6 +8,7 @@ import { reviews, temporaryFolder } from '../reviews.js'
 import { asCsv, cellstate, cellstateProcess, MAIN, plainEnvironment } from './run.js'
 
 const COMMANDS = ['demo', 'train', 'evaluate', 'predict', 'inspect', 'bench', 'doctor']
+const LANGUAGE = ['train --task language', 'generate', 'fill', 'perplexity']
 const folder = temporaryFolder()
 
 async function help(program: string, ...args: string[]): Promise<string> {
@@ -31,7 +32,7 @@ describe('help', () => {
   it.each(['cellstate', 'npx cellstate'])(
     'of %s fits into 40 lines of 80 columns, examples first',
     async name => {
-      for (const args of [[], ...COMMANDS.map(command => [command])]) {
+      for (const args of [[], ...[...COMMANDS, ...LANGUAGE].map(command => command.split(' '))]) {
         const lines = (await help(name, ...args, '--help')).trimEnd().split('\n')
         expect(lines.length, args.join()).toBeLessThanOrEqual(40)
         for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80)
@@ -136,6 +137,22 @@ describe('the examples of the help', () => {
       expect({ line, code, err: code === 0 ? '' : err }).toEqual({ line, code: 0, err: '' })
     }
     expect(readFileSync(join(folder, 'out.csv'), 'utf8').split('\n')).toHaveLength(62)
+  })
+
+  it('for language models run as they stand, one after the other', { timeout: 300_000 }, async () => {
+    const cwd = join(folder, 'language')
+    mkdirSync(cwd)
+    const lines = [
+      'ROMEO: O fair night, wherefore art thou here?',
+      'JULIET: O Romeo, wherefore art thou Romeo?',
+      'NURSE: Madam, the night is here, and you are fair.',
+    ]
+    writeFileSync(join(cwd, 'play.txt'), Array.from({ length: 60 }, (_, i) => lines[i % 3]).join('\n'))
+    for (const line of LANGUAGE.flatMap(command => EXAMPLES[command]!)) {
+      const args = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(match => match[1] ?? match[2]!)
+      const { code, err } = await cellstateProcess(args, { cwd })
+      expect({ line, code, err: code === 0 ? '' : err }).toEqual({ line, code: 0, err: '' })
+    }
   })
 
   it('of the whole program are examples of its commands', () => {

@@ -38,7 +38,16 @@ export function defaultsOf(recipe: LanguageRecipe, coarse: boolean): LanguageDef
     }
   }
   return coarse
-    ? { units: 256, layers: 1, embedding: 256, tied: true, dropout: 0.3, epochs: 5, batchSize: 32, steps: 35 }
+    ? {
+        units: 256,
+        layers: 1,
+        embedding: 256,
+        tied: false,
+        dropout: 0.3,
+        epochs: 5,
+        batchSize: 32,
+        steps: 35,
+      }
     : { units: 256, layers: 2, embedding: 64, tied: false, dropout: 0.1, epochs: 5, batchSize: 32, steps: 64 }
 }
 

@@ -1,0 +1,271 @@
+/** `cellstate train --task language`: from a file of texts to a model that writes. */
+import { existsSync } from 'node:fs'
+import { native, nativeCall } from '../native/load.js'
+import { bestEpoch } from '../progress/best.js'
+import { duration } from '../progress/estimate.js'
+import { type ProgressOptions, showProgress } from '../progress/show.js'
+import { quoted } from '../shell.js'
+import {
+  type LanguageBaseline,
+  type LanguageDirection,
+  type LanguageEvaluation,
+  type LanguageLevel,
+  LanguageModel,
+  type LanguageModelOptions,
+  type LanguageRecipe,
+} from '../tasks/language-model.js'
+import { loadMeasure, type Measure, paint, printable } from '../terminal.js'
+import type { RunFolder } from '../training/run-folder.js'
+import { count, short } from '../words.js'
+import { endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
+import { type CommonOptions, given, type Streams, UsageError } from './options.js'
+import { refuseSameFile } from './rows.js'
+import { plan, type Typed } from './run.js'
+import { textsOf } from './texts.js'
+import { keptInRun, notes, nothingKept, replacing, resuming } from './train.js'
+
+/** Options of the command as commander gives them. */
+export interface TrainLanguageCommand extends CommonOptions, ProgressOptions {
+  task: 'language'
+  level: LanguageLevel
+  vocabularySize?: number
+  recipe: LanguageRecipe
+  units?: number
+  layers?: number
+  dropout?: number
+  epochs?: number
+  batchSize?: number
+  steps?: number
+  learningRate?: number
+  direction: LanguageDirection
+  text: string
+  testSize?: number
+  validation?: string
+  seed: number
+  run?: string
+  resume?: string
+  out: string
+}
+
+/** The report as `--json` prints it. */
+export interface LanguageReport {
+  task: 'language'
+  level: string
+  epochs: number
+  bestEpoch?: { epoch: number; loss: number }
+  tokens: { train: number; validation: number }
+  vocabulary: number
+  validation?: LanguageEvaluation
+  baseline?: LanguageBaseline
+  verdict?: string
+  seconds: number
+  tokensPerSecond: number
+  threads: number
+  simd: string
+  precision: string
+  model: string
+  run?: string
+  sha256: string
+  /** Command lines to copy. */
+  next: string[]
+}
+
+/**
+ * Trains, saves, and prints what came of it.
+ *
+ * @param typed options that were typed; the others are defaults.
+ */
+export async function trainLanguageCommand(
+  given: string | undefined,
+  chosen: TrainLanguageCommand,
+  typed: readonly Typed[],
+  streams: Streams,
+): Promise<void> {
+  if (chosen.direction === 'both' && chosen.run !== undefined) {
+    throw new UsageError('--run keeps one training: --direction both is two', {
+      fix: ['leave --run out', 'or --direction both'],
+    })
+  }
+  const { file, options, run } = await plan(given, chosen, typed, streams, () => ({}))
+  const { language, seconds } = await trainOnTexts(file, options, streams, run)
+  const report = await reportOf(language, seconds, options, run, streams)
+  language.dispose()
+  streams.out(options.json ? `${JSON.stringify(report)}\n` : reportText(report, streams, await loadMeasure()))
+}
+
+async function trainOnTexts(
+  file: string,
+  options: TrainLanguageCommand,
+  streams: Streams,
+  run: RunFolder | undefined,
+): Promise<{ language: LanguageModel; seconds: number }> {
+  const { out, validation: held, text, level, recipe, direction, seed } = options
+  if (!out.endsWith('.safetensors')) {
+    throw new UsageError(`--out ${out}: the name of a model must end in .safetensors`, {
+      fix: [`--out ${quoted(`${out}.safetensors`)}`],
+    })
+  }
+  refuseSameFile(
+    out,
+    [file, held].filter(name => name !== undefined),
+  )
+  const begin = performance.now()
+  const progress = showProgress(options, { streams, measure: await loadMeasure() })
+  const stop = new GracefulStop(streams.signal, () => {
+    const again = endingSignal(streams.signal) === 'SIGINT' ? ' (Ctrl-C again: at once)' : ''
+    progress.status(`stopping after this step${again}`)
+  })
+  const read = (from: string): AsyncIterable<string> =>
+    textsOf(from, text, { signal: stop.reading, progress, next: 'preparing' })
+  const callbacks: LanguageModelOptions['callbacks'] = [
+    ...(existsSync(out) && run === undefined ? [{ onTrainBegin: () => progress.note(replacing(out)) }] : []),
+    ...(run ? [notes(run, progress), ...run.callbacks()] : []),
+    ...progress.callbacks,
+    stop.callback,
+  ]
+  const { vocabularySize, units, layers, dropout, epochs, batchSize, steps, learningRate } = options
+  const { testSize, threads, precision } = options
+  try {
+    await nativeCall(() => native().checkWritable(out))
+    const language = await LanguageModel.train(read(file), {
+      level,
+      recipe,
+      direction,
+      seed,
+      validation: held === undefined ? undefined : read(held),
+      signal: stop.reading,
+      callbacks,
+      resume: run?.checkpoints,
+      ...given({ vocabularySize, units, layers, dropout, epochs, batchSize, steps, learningRate }),
+      ...given({ testSize, threads, precision }),
+    })
+    if (streams.signal.aborted) {
+      throw run
+        ? await keptInRun(language, run, stop, streams)
+        : await keepInterrupted(language, options, stop, streams)
+    }
+    progress.status(`saving ${out}`)
+    await language.save(out)
+    return { language, seconds: (performance.now() - begin) / 1000 }
+  } catch (error) {
+    if (error === undefined || error !== streams.signal.reason) throw error
+    throw nothingKept(endingSignal(streams.signal), run && resuming(run, streams))
+  } finally {
+    progress.end()
+  }
+}
+
+/** Saves what was trained before a signal came, beside the target; the error that says so. */
+async function keepInterrupted(
+  language: LanguageModel,
+  { out }: TrainLanguageCommand,
+  { place }: GracefulStop,
+  { signal, program }: Streams,
+): Promise<Interruption> {
+  const ending = endingSignal(signal)
+  const { steps } = language.training!.history
+  try {
+    if (place === undefined) return nothingKept(ending)
+    const model = `${out.replace(/\.safetensors$/, '')}.interrupted.safetensors`
+    await language.save(model)
+    const next = nextCommands(model, language, program)
+    const lines = [
+      `stopped by ${nameOf(ending)} in epoch ${place.epoch} after step ${place.step} of ${place.steps}`,
+      '',
+      `  kept    ${model}: the weights after ${count(steps)} steps`,
+      `          ${out} was not written`,
+      ...next.map((line, i) => `${i === 0 ? '  next    ' : '          '}${line}`),
+    ]
+    return new Interruption(ending, lines.join('\n'), { epoch: place.epoch, step: place.step, steps, model })
+  } finally {
+    language.dispose()
+  }
+}
+
+async function reportOf(
+  language: LanguageModel,
+  seconds: number,
+  { out }: TrainLanguageCommand,
+  run: RunFolder | undefined,
+  { program }: Streams,
+): Promise<LanguageReport> {
+  const { model, training, card } = language
+  const { history, backward, tokens, validation, baseline } = training!
+  const epochs = [...history.epochs, ...(backward?.epochs ?? [])]
+  const trained = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0)
+  const read = epochs.reduce((sum, epoch) => sum + epoch.tokens, 0)
+  const best = bestEpoch(history.epochs)
+  return {
+    task: 'language',
+    level: card!.level,
+    epochs: history.epochs.length,
+    ...(best && { bestEpoch: { epoch: best.epoch, loss: best.validationLoss ?? 0 } }),
+    tokens,
+    vocabulary: language.tokenizer.size,
+    ...(validation && { validation }),
+    ...(baseline && { baseline }),
+    ...(validation && baseline && { verdict: judge(validation, baseline) }),
+    seconds,
+    tokensPerSecond: read / trained,
+    threads: model.threads,
+    simd: model.simd,
+    precision: model.precision,
+    model: out,
+    ...(run && { run: run.path }),
+    sha256: await model.sha256(),
+    next: nextCommands(out, language, program),
+  }
+}
+
+function judge({ perplexity }: LanguageEvaluation, { order, perplexity: counted }: LanguageBaseline): string {
+  const what = `counts of ${order} tokens, ${counted.toFixed(2)}`
+  return perplexity < counted
+    ? `The LSTM foretells the text better than ${what}.`
+    : `The LSTM foretells the text no better than ${what}: train longer, or on more text.`
+}
+
+function reportText(report: LanguageReport, { color, columns }: Streams, { wrap }: Measure): string {
+  const bold = (text: string): string => paint(color?.out)('bold', text)
+  const { validation, verdict, epochs, tokens } = report
+  return [
+    wrap(`${bold(printable(report.model))} has the weights after epoch ${epochs}`, columns),
+    '',
+    validation === undefined
+      ? wrap('No text validated: how good it is on other texts is not known (--test-size 0.1).', columns)
+      : measureText(validation, columns, wrap),
+    ...(verdict === undefined ? [] : ['', bold(wrap(verdict, columns))]),
+    '',
+    wrap(
+      `${count(tokens.train)} tokens trained in ${duration(report.seconds)}, ${short(report.tokensPerSecond)} tokens/s, ` +
+        `${report.threads} ${report.threads === 1 ? 'thread' : 'threads'}, ${report.simd}${report.precision === 'f32' ? '' : `, ${report.precision}`}`,
+      columns,
+    ),
+    '',
+    'Next:',
+    ...report.next.map(line => `  ${line}`),
+    '',
+  ].join('\n')
+}
+
+/** An evaluation in one sentence. */
+export function measureText(
+  { perplexity, loss, bitsPerCharacter, tokens, unknown }: LanguageEvaluation,
+  columns: number,
+  wrap: Measure['wrap'],
+): string {
+  const bits = bitsPerCharacter === undefined ? '' : `, ${bitsPerCharacter.toFixed(3)} bits a character`
+  const strange = unknown === 0 ? '' : `; ${count(unknown)} of them are not in the vocabulary`
+  return wrap(
+    `perplexity ${perplexity.toFixed(2)}, loss ${loss.toFixed(4)}${bits} on ${count(tokens)} tokens${strange}`,
+    columns,
+  )
+}
+
+function nextCommands(model: string, { tokenizer }: LanguageModel, program = 'cellstate'): string[] {
+  const path = quoted(model)
+  const length = tokenizer.kind === 'character' || tokenizer.kind === 'byte' ? 400 : 60
+  return [
+    `${program} generate ${path} --length ${length} --temperature 0.8 --seed 1`,
+    `${program} inspect ${path}`,
+  ]
+}
