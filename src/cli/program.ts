@@ -264,7 +264,7 @@ function addLanguageTraining(cellstate: Command, streams: Streams): void {
     .option('--layers <n>', 'LSTM layers (default: by level and recipe)', wholeNumber(1, 64))
     .option('--dropout <share>', 'left out while training', share)
     .option('--epochs <n>', 'how often the text is read (default: 5, awd: 30)', wholeNumber(1, 1_000_000))
-    .option('--batch-size <n>', 'rows read side by side (default: 32)', wholeNumber(1, 2 ** 20))
+    .option('--batch-size <n>', 'rows read side by side (default: up to 32)', wholeNumber(1, 2 ** 20))
     .option('--steps <n>', 'tokens of a step in every row', wholeNumber(1, 2 ** 20))
     .option(
       '--learning-rate <x>',

@@ -30,6 +30,7 @@ import { Checkpoints } from '../training/checkpoint.js'
 import type { EpochReport, History } from '../training/history.js'
 import { type Callback, trainFor, type Validator } from '../training/train.js'
 import {
+  batchSizeFor,
   collectTexts,
   partsOfAll,
   pieces,
@@ -102,19 +103,25 @@ export interface LanguageModelOptions extends ComputeOptions {
   tied?: boolean | undefined
   /**
    * Share that is left out while training, behind every LSTM; with `'awd'`, all rates of the paper grow and shrink with it.
-   * Default: 0.1 for characters and bytes, else 0.3; with `'awd'` 0.4, which is the paper's.
+   * Default: 0.1 for characters and bytes, else 0.5; with `'awd'` 0.4, which is the paper's.
    */
   dropout?: number | undefined
   /** How often the text is read. Default 5, with `'awd'` 30. */
   epochs?: number | undefined
-  /** Rows into which the text is cut, read side by side; fewer for short texts. Default 32. */
+  /**
+   * Rows into which the text is cut, read side by side; fewer where a row would be shorter than `steps`. Default 32, and fewer
+   * for texts of which an epoch would have less than 100 steps.
+   */
   batchSize?: number | undefined
   /**
    * Tokens of a training step in every row: gradients go back so far, states go on from step to step (truncated
    * back-propagation). Default: 64 for characters and bytes, else 35; with `'awd'` 70.
    */
   steps?: number | undefined
-  /** The highest learning rate, or a schedule. Default: one cycle up to 0.005; with `'awd'` 30. Not with `optimizer`. */
+  /**
+   * The highest learning rate of one cycle, or a schedule. Default: 0.005 for characters and bytes, else 0.01; with `'awd'` 30
+   * all the time. Not with `optimizer`.
+   */
   learningRate?: number | Schedule | undefined
   /** How the weights are changed. Default: by `recipe`. */
   optimizer?: Optimizer | undefined
@@ -457,10 +464,11 @@ export class LanguageModel {
     if (run.ids.length < 2) throw tooShort(run.ids.length)
     const held = tail.length === 0 ? undefined : await runOf(tail, tokenizer, joined, signal)
     const validation = held !== undefined && held.ids.length > 1 ? held : undefined
-    const rows = rowsFor(run.ids.length, batchSize, steps)
+    const most = options.batchSize ?? batchSizeFor(run.ids.length, batchSize, steps)
+    const rows = rowsFor(run.ids.length, most, steps)
     const layers = networkOf({ ...settings.network, vocabulary: tokenizer.size })
     const updates = epochs * Math.ceil(Math.ceil((run.ids.length - 1) / rows) / steps)
-    const optimizer = options.optimizer ?? optimizerOf(recipe, options.learningRate, updates)
+    const optimizer = options.optimizer ?? optimizerOf(recipe, settings.learningRate, updates)
     const compute = { seed, threads: options.threads, simd: options.simd, precision: options.precision }
     const document: LanguageDocument = { task: 'language', joined, counts: countsOf(run, tokenizer.size) }
     const lossless = isLossless(tokenizer)
@@ -823,6 +831,7 @@ interface TrainingSettings {
   readonly batchSize: number
   readonly steps: number
   readonly testSize: number
+  readonly learningRate: number | Schedule
   readonly direction: LanguageDirection
   readonly withCounts: boolean
   readonly seed: number
@@ -863,6 +872,7 @@ function checkTraining(options: LanguageModelOptions): TrainingSettings {
     epochs: integer('epochs', 1_000_000),
     batchSize: integer('batchSize', 2 ** 20),
     steps: integer('steps', 2 ** 20),
+    learningRate: options.learningRate ?? defaults.learningRate,
     testSize: checkRate('options.testSize', options.testSize ?? DEFAULT_TEST_SIZE),
     direction,
     withCounts: checkBoolean('options.baseline', options.baseline ?? true),

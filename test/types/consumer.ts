@@ -22,6 +22,7 @@ import {
   type ErrorCode,
   ema,
   embedding,
+  type FilledText,
   globalAveragePooling,
   globalMaxPooling,
   gru,
@@ -30,6 +31,7 @@ import {
   initializers,
   input,
   integer,
+  LanguageModel,
   type Layer,
   type Loss,
   type LstmLayer,
@@ -41,6 +43,7 @@ import {
   type Model,
   type ModelOutput,
   metrics,
+  NGramModel,
   type Optimizer,
   type PaddedSequences,
   type ParameterValues,
@@ -131,6 +134,33 @@ export async function labels(): Promise<void> {
   TextClassifier.train('reviews.csv', { text: 'text', label: 'stars' })
   // @ts-expect-error a text is a string
   literal.predict(5)
+}
+
+export async function language(): Promise<void> {
+  const model = await LanguageModel.train(readText('play.txt', { by: 'whole' }), {
+    level: 'character',
+    tied: true,
+  })
+  same<typeof model, LanguageModel>(model, true)
+  for await (const piece of model.generate('ROMEO:', { temperature: 0.8, stop: ['JULIET:'] })) {
+    same<typeof piece, string>(piece, true)
+  }
+  const one = await model.fill('a ____', { candidates: ['b'] })
+  same<typeof one, FilledText>(one, true)
+  const several = await model.fill(['a ____', '____ b'])
+  same<typeof several, FilledText[]>(several, true)
+  const { perplexity, bitsPerCharacter } = await model.perplexity('a text')
+  same<typeof perplexity, number>(perplexity, true)
+  same<typeof bitsPerCharacter, number | undefined>(bitsPerCharacter, true)
+  const counts = await NGramModel.fit(Int32Array.of(1, 2, 3), { order: 2, discount: 'modified' })
+  console.log(counts.probability([1], 2).toFixed(2))
+
+  // @ts-expect-error there is no such level
+  LanguageModel.train('text', { level: 'letter' })
+  // @ts-expect-error a prompt is a text
+  model.generate(3)
+  // @ts-expect-error rows are no texts
+  LanguageModel.train(readCsv('reviews.csv'))
 }
 
 export async function networks(signal: AbortSignal): Promise<void> {

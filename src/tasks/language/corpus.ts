@@ -167,6 +167,14 @@ export function rowsFor(tokens: number, batchSize: number, steps: number): numbe
   return Math.max(1, Math.min(batchSize, Math.floor((tokens - 1) / steps)))
 }
 
+/** Steps of an epoch below which a batch is better smaller: there would be too few. */
+const LEAST_UPDATES = 100
+
+/** Rows of a batch where nobody says: `most`, fewer for short texts. */
+export function batchSizeFor(tokens: number, most: number, steps: number): number {
+  return Math.max(1, Math.min(most, Math.floor(tokens / (LEAST_UPDATES * steps))))
+}
+
 /** First and last position, the latter excluded, of the inputs of row `row`; lengths differ by at most one. */
 export function rowOf(tokens: number, rows: number, row: number): [number, number] {
   const [all, more] = [Math.floor((tokens - 1) / rows), (tokens - 1) % rows]

@@ -21,34 +21,20 @@ export interface LanguageDefaults {
   readonly epochs: number
   readonly batchSize: number
   readonly steps: number
+  /** The highest one. */
+  readonly learningRate: number
 }
 
 /** @param coarse whether tokens are words or parts of words, of which there are thousands. */
 export function defaultsOf(recipe: LanguageRecipe, coarse: boolean): LanguageDefaults {
   if (recipe === 'awd') {
-    return {
-      units: 256,
-      layers: 3,
-      embedding: coarse ? 128 : 64,
-      tied: true,
-      dropout: 0.4,
-      epochs: 30,
-      batchSize: 32,
-      steps: 70,
-    }
+    const sizes = { units: 256, layers: 3, embedding: coarse ? 128 : 64, tied: true }
+    return { ...sizes, dropout: 0.4, epochs: 30, batchSize: 32, steps: 70, learningRate: 30 }
   }
+  const shared = { units: 256, tied: false, epochs: 5, batchSize: 32 }
   return coarse
-    ? {
-        units: 256,
-        layers: 1,
-        embedding: 256,
-        tied: false,
-        dropout: 0.3,
-        epochs: 5,
-        batchSize: 32,
-        steps: 35,
-      }
-    : { units: 256, layers: 2, embedding: 64, tied: false, dropout: 0.1, epochs: 5, batchSize: 32, steps: 64 }
+    ? { ...shared, layers: 1, embedding: 256, dropout: 0.5, steps: 35, learningRate: 0.01 }
+    : { ...shared, layers: 2, embedding: 64, dropout: 0.1, steps: 64, learningRate: 0.005 }
 }
 
 /** Sizes of a network. */
@@ -112,20 +98,16 @@ function awdNetwork(settings: NetworkSettings): Layer[] {
  *
  * @param steps of all epochs.
  */
-export function optimizerOf(
-  recipe: LanguageRecipe,
-  rate: number | Schedule | undefined,
-  steps: number,
-): Optimizer {
+export function optimizerOf(recipe: LanguageRecipe, rate: number | Schedule, steps: number): Optimizer {
   if (recipe === 'awd') {
     return asgd({
-      learningRate: rate ?? 30,
+      learningRate: rate,
       lambd: 0,
       t0: Math.floor(steps / 2),
       weightDecay: 1.2e-6,
       globalClipNorm: 0.25,
     })
   }
-  const learningRate = typeof rate === 'object' ? rate : oneCycle({ maximum: rate ?? 5e-3 })
+  const learningRate = typeof rate === 'object' ? rate : oneCycle({ maximum: rate })
   return adam({ learningRate, globalClipNorm: 1 })
 }
