@@ -797,7 +797,8 @@ async function baselineOf(
   const order = isCoarse(tokenizer) ? 3 : 5
   try {
     const model = await NGramModel.fit(ids, { order, vocabularySize: tokenizer.size, signal })
-    return { order, perplexity: model.perplexity(validation.ids) }
+    const nats = await model.measure(validation.ids, signal)
+    return { order, perplexity: perplexity(nats / (validation.ids.length - 1)) }
   } catch (error) {
     if (error instanceof CellstateError && error.code === 'ERR_DATA') return undefined
     throw error

@@ -2,7 +2,7 @@
 import { checkInteger, checkNumber, checkOptions, checkSignal } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { perplexity } from '../metrics/language.js'
-import { Pace } from '../pace.js'
+import { atOnce, inTurns, Pace, type Pieces } from '../pace.js'
 import { allocate } from '../text/allocate.js'
 import { log } from './language/exact.js'
 
@@ -30,7 +30,8 @@ const MOST_ORDER = 16
 const MOST_NODES = 2 ** 24
 /** Times the nodes, this is below 2⁵³. */
 const MOST_IDS = 2 ** 28
-const TOKENS_A_TURN = 4096
+const TOKENS_A_TURN = 1024
+const NODES_A_TURN = 2 ** 16
 const NONE = -1
 
 /** Numbers of which more come. */
@@ -165,6 +166,7 @@ export class NGramModel {
       const parent = parents.values[node]!
       totals[parent] = totals[parent]! + count
       taken[parent] = taken[parent]! + discountOf(count, discounts[orders.values[node]! - 1]!)
+      if (node % NODES_A_TURN === 0) await pace.turn()
     }
     const kept = counts.values.slice(0, counts.length)
     return new NGramModel(order, size, children, kept, totals, taken, discounts)
@@ -189,9 +191,20 @@ export class NGramModel {
    * @throws TypeError or RangeError if an id is wrong or not below `vocabularySize`.
    */
   nats(ids: ArrayLike<number>): number {
-    const run = checkIds('ids', ids, this.vocabularySize - 1)
+    return atOnce(this.#nats(checkIds('ids', ids, this.vocabularySize - 1)))
+  }
+
+  /** @internal {@link NGramModel.nats} with turns for the event loop. */
+  async measure(ids: Int32Array, signal: AbortSignal | undefined): Promise<number> {
+    return await inTurns(this.#nats(ids), signal)
+  }
+
+  *#nats(run: Int32Array): Pieces<number> {
     let sum = 0
-    for (let at = 1; at < run.length; at++) sum -= log(this.#probability(run, at, run[at]!))
+    for (let at = 1; at < run.length; at++) {
+      sum -= log(this.#probability(run, at, run[at]!))
+      if (at % TOKENS_A_TURN === 0) yield
+    }
     return sum
   }
 

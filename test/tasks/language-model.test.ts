@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { loadModel } from '../../src/model/model.js'
+import { Session } from '../../src/model/session.js'
 import { LanguageModel } from '../../src/tasks/language-model.js'
 import { BpeTokenizer } from '../../src/text/bpe-tokenizer.js'
 import { Tokenizer } from '../../src/text/tokenizer.js'
@@ -79,6 +80,16 @@ describe('LanguageModel', () => {
       )
       expect(ids[at]).toBe(row.indexOf(Math.max(...row)))
     }
+  })
+
+  it('costs one step of the network a token', async () => {
+    const language = await learn(story(20), { epochs: 1 })
+    const steps = vi.spyOn(Session.prototype, 'stepSync')
+    const reads = vi.spyOn(Session.prototype, 'read')
+    expect(await language.generate('The dog', { length: 50 }).text()).toHaveLength(50)
+    // The first token follows from the prompt.
+    expect([steps.mock.calls.length, reads.mock.calls.length]).toEqual([49, 1])
+    vi.restoreAllMocks()
   })
 
   it('measures what evaluate() measures, with the states carried through the text', async () => {
