@@ -862,7 +862,10 @@ function checkTraining(options: LanguageModelOptions): TrainingSettings {
       fix: ['optimizer: adam({ learningRate: 1e-3 })', 'or learningRate alone'],
     })
   }
-  if (typeof options.learningRate === 'number') checkPositive('options.learningRate', options.learningRate)
+  const { learningRate } = options
+  if (learningRate !== undefined && typeof learningRate !== 'object') {
+    checkPositive('options.learningRate', learningRate)
+  }
   const direction = checkChoice('options.direction', options.direction ?? 'forward', DIRECTIONS)
   if (direction === 'both') checkNotKept(options)
   return {
@@ -873,7 +876,7 @@ function checkTraining(options: LanguageModelOptions): TrainingSettings {
     epochs: integer('epochs', 1_000_000),
     batchSize: integer('batchSize', 2 ** 20),
     steps: integer('steps', 2 ** 20),
-    learningRate: options.learningRate ?? defaults.learningRate,
+    learningRate: learningRate ?? defaults.learningRate,
     testSize: checkRate('options.testSize', options.testSize ?? DEFAULT_TEST_SIZE),
     direction,
     withCounts: checkBoolean('options.baseline', options.baseline ?? true),

@@ -2,7 +2,7 @@
 import { isAsyncIterable, isIterable } from '../../checks.js'
 import { Dataset, type Sample } from '../../data/dataset.js'
 import { nameOf } from '../../data/place.js'
-import { argumentTypeError, CellstateError } from '../../errors.js'
+import { argumentRangeError, argumentTypeError, CellstateError } from '../../errors.js'
 import { Pace } from '../../pace.js'
 import { allocate } from '../../text/allocate.js'
 import type { AnyTokenizer } from '../../text/read-tokenizer.js'
@@ -10,6 +10,8 @@ import type { AnyTokenizer } from '../../text/read-tokenizer.js'
 /** Texts as callers give them: one, or several documents. */
 export type Texts = string | Iterable<string> | AsyncIterable<string>
 
+/** A text that is more likely the name of a file. */
+const PATH = /^[^\n]{0,400}\.(txt|csv|tsv|jsonl|ndjson|json|parquet)(\.gz)?$/i
 /** Characters of a text that are tokenized at once, about. */
 const PART = 32_768
 /** Share of all texts within which their cut into two parts looks for a good place. */
@@ -18,12 +20,17 @@ const ROOM = 0.01
 /**
  * All texts.
  *
- * @throws TypeError if they are not texts; CellstateError `ERR_DATA` if there is none, or nothing but empty ones.
+ * @throws TypeError if they are not texts, RangeError for the path of a file; CellstateError `ERR_DATA` if there is none, or nothing but empty ones.
  */
 export async function collectTexts(texts: Texts, path: string, signal?: AbortSignal): Promise<string[]> {
   const documents: string[] = []
-  if (typeof texts === 'string') documents.push(texts)
-  else {
+  if (typeof texts === 'string') {
+    if (PATH.test(texts)) {
+      const read = "read the file: readText(path, { by: 'whole' })"
+      throw argumentRangeError(path, 'a text, not the path of a file', texts, [read])
+    }
+    documents.push(texts)
+  } else {
     if (!isAsyncIterable(texts) && !isIterable(texts)) {
       throw argumentTypeError(path, 'a text or an iterable of texts', texts)
     }
