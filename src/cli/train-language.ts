@@ -15,6 +15,7 @@ import {
   type LanguageRecipe,
 } from '../tasks/language-model.js'
 import { loadMeasure, type Measure, paint, printable } from '../terminal.js'
+import { checkpointsIn } from '../training/checkpoint.js'
 import type { RunFolder } from '../training/run-folder.js'
 import { count, short } from '../words.js'
 import { endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
@@ -140,7 +141,9 @@ async function trainOnTexts(
       ...given({ testSize, threads, precision }),
     })
     if (streams.signal.aborted) {
-      throw run
+      // Checkpoints are those of epochs: in the first one there is none.
+      const kept = run === undefined ? [] : await checkpointsIn(run.checkpoints)
+      throw run !== undefined && kept.length > 0
         ? await keptInRun(language, run, stop, streams)
         : await keepInterrupted(language, options, stop, streams)
     }

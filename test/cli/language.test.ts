@@ -131,6 +131,18 @@ describe('train --task language', () => {
     expect(existsSync(join(cwd, 'a.safetensors'))).toBe(false)
     const language = await LanguageModel.load(join(cwd, 'a.interrupted.safetensors'))
     expect(language.card!.stopped).toBe(true)
+
+    killed = false
+    const run = await cellstateProcess([...args, '--run', 'stopped'], {
+      cwd,
+      onError: (text, kill) => {
+        if (!killed && text.includes('epoch=2/')) kill('SIGINT')
+        killed ||= text.includes('epoch=2/')
+      },
+    })
+    expect(run.code).toBe(130)
+    expect(run.err).toMatch(/kept +runs\/stopped\/checkpoints\/step-\d+\.safetensors/)
+    expect(run.err).toMatch(/next +.* train --resume runs\/stopped/)
   })
 
   it.each([
