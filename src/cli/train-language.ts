@@ -15,7 +15,7 @@ import {
   type LanguageRecipe,
 } from '../tasks/language-model.js'
 import { loadMeasure, type Measure, paint, printable } from '../terminal.js'
-import { checkpointsIn } from '../training/checkpoint.js'
+import { checkpointsIn } from '../training/callbacks/checkpoint.js'
 import type { RunFolder } from '../training/run-folder.js'
 import { count, short } from '../words.js'
 import { endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'

@@ -26,7 +26,7 @@ import { type AnyTokenizer, isTokenizer, readTokenizer } from '../text/read-toke
 import { SegmenterTokenizer } from '../text/segmenter-tokenizer.js'
 import { TOKENIZER_KINDS, type TokenizerKind } from '../text/text-tokenizer.js'
 import { WordTokenizer } from '../text/word-tokenizer.js'
-import { Checkpoints } from '../training/checkpoint.js'
+import { Checkpoints } from '../training/callbacks/checkpoint.js'
 import type { EpochReport, History } from '../training/history.js'
 import { type Callback, trainFor, type Validator } from '../training/train.js'
 import {
