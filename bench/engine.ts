@@ -3,8 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
-import { native } from '../dist/native/load'
+
 import type { Check } from './engines/serve'
+import { native } from './native'
 import { ENGINES, PYTHON } from './places'
 import type { Workload } from './workloads'
 

@@ -1,6 +1,6 @@
 /** What machine this is, and how fast it can multiply and add. */
 import { cpus, release } from 'node:os'
-import { native } from '../dist/native/load'
+import { native } from './native'
 
 /** What results are measured on. */
 export interface Machine {

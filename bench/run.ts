@@ -6,10 +6,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
-import { native } from '../dist/native/load'
 import { contendersNamed, MANDATORY } from './engine'
 import { probeMachine } from './machine'
 import { type Failure, measure, type Result } from './measure'
+import { native } from './native'
 import { chart, commandsOf, losses, merged, type Report, table } from './report'
 import { allWorkloads, titleOf, workloadsNamed } from './workloads'
 

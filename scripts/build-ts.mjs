@@ -1,12 +1,15 @@
 /**
- * Builds src into dist: types by tsc, programs by Vite, which puts together what is always loaded together (a package of a
- * few files is imported twice as fast as one of a hundred), then the ESM facade with named exports and its types.
+ * Builds src into dist: types by tsc, put into one file by Rollup; programs by Vite, which puts together what is always loaded
+ * together (a package of a few files is imported twice as fast as one of a hundred); then the ESM facade with named exports
+ * and its types.
  */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { rollup } from 'rollup'
+import { dts } from 'rollup-plugin-dts'
 import { build } from 'vite'
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..')
@@ -21,9 +24,7 @@ const ENTRIES = ['index', 'cli/main', 'cli/doctor/doctor', 'cli/doctor/self-test
 
 rmSync(dist, { recursive: true, force: true })
 const tsc = path.join(path.dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')
-execFileSync(process.execPath, [tsc, '-p', root, '--emitDeclarationOnly'], { cwd: root, stdio: 'inherit' })
-copyFileSync(path.join(root, 'src/native/binding.d.ts'), path.join(dist, 'native/binding.d.ts'))
-removeUnreachable()
+await writeTypes()
 
 await build({
   root,
@@ -68,19 +69,19 @@ writeFileSync(
 writeFileSync(path.join(dist, 'index.d.mts'), "export * from './index.js'\n")
 chmodSync(path.join(dist, 'cli/main.js'), 0o755)
 
-/** Removes the types that no user can come to: those that dist/index.d.ts does not lead to. */
-function removeUnreachable() {
-  const reachable = new Set()
-  const visit = file => {
-    if (reachable.has(file)) return
-    reachable.add(file)
-    for (const [, target] of readFileSync(file, 'utf8').matchAll(/(?:from|import\()\s*'(\.[^']+)\.js'/g)) {
-      visit(path.resolve(path.dirname(file), `${target}.d.ts`))
-    }
-  }
-  visit(path.join(dist, 'index.d.ts'))
-  for (const name of readdirSync(dist, { recursive: true })) {
-    const file = path.join(dist, name)
-    if (name.endsWith('.d.ts') && !reachable.has(file)) rmSync(file)
-  }
+/** All types that a user can come to, in dist/index.d.ts. */
+async function writeTypes() {
+  const types = path.join(dist, 'types')
+  const options = ['--emitDeclarationOnly', '--declarationDir', types]
+  execFileSync(process.execPath, [tsc, '-p', root, ...options], { cwd: root, stdio: 'inherit' })
+  copyFileSync(path.join(root, 'src/native/binding.d.ts'), path.join(types, 'native/binding.d.ts'))
+  const bundle = await rollup({
+    input: path.join(types, 'index.d.ts'),
+    plugins: [dts()],
+    external: /^node:/,
+  })
+  const { output } = await bundle.generate({ format: 'es' })
+  await bundle.close()
+  rmSync(types, { recursive: true })
+  writeFileSync(path.join(dist, 'index.d.ts'), output[0].code)
 }
