@@ -154,6 +154,7 @@ export {
   Generation,
   type LanguageBaseline,
   type LanguageCard,
+  type LanguageCell,
   type LanguageDirection,
   type LanguageEvaluation,
   type LanguageLevel,

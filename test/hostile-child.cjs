@@ -1787,6 +1787,7 @@ const TARGETS = {
         tokenizer: () => pick(['word', letters(), 'segmenter']),
         vocabularySize: () => pick([3, 300]),
         recipe: () => pick(['default', 'awd']),
+        cell: () => pick(['lstm', 'gru', 'simpleRnn']),
         layers: () => 1 + below(2),
         embedding: () => 1 + below(3),
         tied: () => chance(0.5),

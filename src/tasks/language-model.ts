@@ -46,6 +46,7 @@ import { type GenerationSettings, type Pen, written } from './language/generate.
 import { hashOf, measureRun } from './language/measure.js'
 import {
   defaultsOf,
+  type LanguageCell,
   type LanguageRecipe,
   type NetworkSettings,
   networkOf,
@@ -54,7 +55,7 @@ import {
 import { NGramModel } from './n-gram.js'
 import type { TextTokenizerName } from './text-classifier.js'
 
-export type { LanguageRecipe, Texts }
+export type { LanguageCell, LanguageRecipe, Texts }
 
 const LEVELS = ['character', 'byte', 'word', 'bpe'] as const
 /** What a language model reads and writes at a time. */
@@ -89,9 +90,11 @@ export interface LanguageModelOptions extends ComputeOptions {
    *   epochs.
    */
   recipe?: LanguageRecipe | undefined
+  /** What carries the state from token to token, to compare: `'lstm'` (default), `'gru'` or `'simpleRnn'`. */
+  cell?: LanguageCell | undefined
   /** Length of the states. Default 256. */
   units?: number | undefined
-  /** LSTM layers. Default: 2 for characters and bytes, 1 for words and parts of them; with `'awd'` 3. */
+  /** Recurrent layers. Default: 2 for characters and bytes, 1 for words and parts of them; with `'awd'` 3. */
   layers?: number | undefined
   /** Length of the vectors of tokens. Default: 64 for characters and bytes, else 256; with `'awd'` 64 and 128. */
   embedding?: number | undefined
@@ -326,6 +329,7 @@ const TRAIN_OPTIONS = [
   'tokenizer',
   'vocabularySize',
   'recipe',
+  'cell',
   'units',
   'layers',
   'embedding',
@@ -848,6 +852,7 @@ function checkTraining(options: LanguageModelOptions): TrainingSettings {
     checkInteger(`options.${name}`, options[name] ?? defaults[name], 1, most)
   const network = {
     recipe,
+    cell: checkChoice('options.cell', options.cell ?? 'lstm', ['lstm', 'gru', 'simpleRnn']),
     units: integer('units', MOST_UNITS),
     layers: integer('layers', MOST_LAYERS),
     embedding: integer('embedding', MOST_UNITS),

@@ -278,6 +278,28 @@ describe('LanguageModel', () => {
     expect(projected.model.layers.map(({ name }) => name)).toContain('projection')
   })
 
+  it.each([
+    ['lstm', 'default'],
+    ['gru', 'default'],
+    ['gru', 'awd'],
+    ['simpleRnn', 'default'],
+    ['simpleRnn', 'awd'],
+  ] as const)('takes the cell %s in the recipe %s', async (cell, recipe) => {
+    const options =
+      recipe === 'awd'
+        ? { optimizer: adam({ learningRate: 0.01 }), learningRate: undefined, dropout: 0.05 }
+        : {}
+    const language = await learn(story(100), { cell, recipe, layers: 2, epochs: 4, ...options })
+    const kinds = language.model.description.map(({ kind }) => kind)
+    expect(kinds.filter(kind => kind === cell)).toHaveLength(2)
+    expect(language.training!.validation!.perplexity).toBeLessThan(6)
+    const path = join(folder, `${cell}.safetensors`)
+    await language.save(path)
+    const loaded = await LanguageModel.load(path)
+    const draws = { length: 80, seed: 3 }
+    expect(await loaded.generate('The', draws).text()).toBe(await language.generate('The', draws).text())
+  })
+
   it('reads from the end with a second network, in the same file', async () => {
     const language = await learn(story(200), { direction: 'both' })
     const { history, backward } = language.training!
@@ -338,6 +360,7 @@ describe('LanguageModel', () => {
       ['abc', { learningRate: { kind: 'slow' } }, 'options.learningRate'],
       ['abc', { testSize: 1 }, 'options.testSize'],
       ['abc', { direction: 'backward' }, 'options.direction'],
+      ['abc', { cell: 'rnn' }, 'options.cell'],
     ]
     for (const [texts, options, message] of wrong) {
       await expect(LanguageModel.train(texts as string, options)).rejects.toThrow(message)

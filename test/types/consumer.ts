@@ -155,6 +155,8 @@ export async function language(): Promise<void> {
   const counts = await NGramModel.fit(Int32Array.of(1, 2, 3), { order: 2, discount: 'modified' })
   console.log(counts.probability([1], 2).toFixed(2))
 
+  // @ts-expect-error there is no such cell
+  LanguageModel.train('text', { cell: 'rnn' })
   // @ts-expect-error there is no such level
   LanguageModel.train('text', { level: 'letter' })
   // @ts-expect-error a prompt is a text

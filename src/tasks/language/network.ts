@@ -2,7 +2,7 @@
 import { dense } from '../../model/layers/dense.js'
 import { dropout, spatialDropout } from '../../model/layers/dropout.js'
 import { embedding } from '../../model/layers/inputs.js'
-import { lstm } from '../../model/layers/recurrent.js'
+import { gru, lstm, type RecurrentOptions, simpleRnn } from '../../model/layers/recurrent.js'
 import type { Layer } from '../../model/layers.js'
 import type { Optimizer, Schedule } from '../../model/optimizer.js'
 import { adam, asgd } from '../../training/optimizers.js'
@@ -10,6 +10,9 @@ import { oneCycle } from '../../training/schedules.js'
 
 /** How a language model is made and trained. */
 export type LanguageRecipe = 'default' | 'awd'
+
+/** What carries the state from token to token. */
+export type LanguageCell = 'lstm' | 'gru' | 'simpleRnn'
 
 /** What a recipe chooses, by what is read. */
 export interface LanguageDefaults {
@@ -40,6 +43,7 @@ export function defaultsOf(recipe: LanguageRecipe, coarse: boolean): LanguageDef
 /** Sizes of a network. */
 export interface NetworkSettings {
   readonly recipe: LanguageRecipe
+  readonly cell: LanguageCell
   readonly vocabulary: number
   readonly units: number
   readonly layers: number
@@ -52,17 +56,24 @@ export interface NetworkSettings {
 const AWD = { dropout: 0.4, embedding: 0.1, input: 0.65, hidden: 0.3, output: 0.4, weights: 0.5 }
 const MOST_RATE = 0.95
 
+const CELLS = { lstm, gru, simpleRnn }
+
+/** The layer of a cell that gives its output at every step. */
+function recurrent(cell: LanguageCell, options: RecurrentOptions): Layer {
+  return CELLS[cell]({ ...options, returnSequences: true })
+}
+
 /** Layers from ids to the probabilities of the next id, at every step. */
 export function networkOf(settings: NetworkSettings): Layer[] {
   return settings.recipe === 'awd' ? awdNetwork(settings) : defaultNetwork(settings)
 }
 
 function defaultNetwork(settings: NetworkSettings): Layer[] {
-  const { vocabulary, units, layers, embedding: size, tied, dropout: rate } = settings
+  const { cell, vocabulary, units, layers, embedding: size, tied, dropout: rate } = settings
   return [
     embedding({ inputDim: vocabulary, outputDim: size, name: 'embedding' }),
     ...Array.from({ length: layers }, () => [
-      lstm({ units, returnSequences: true }),
+      recurrent(cell, { units }),
       ...(rate > 0 ? [dropout({ rate })] : []),
     ]).flat(),
     ...(tied && units !== size ? [dense({ units: size, name: 'projection' })] : []),
@@ -72,17 +83,16 @@ function defaultNetwork(settings: NetworkSettings): Layer[] {
 
 /** The last layer is as wide as the embedding where both share their weights, as in the paper. */
 function awdNetwork(settings: NetworkSettings): Layer[] {
-  const { vocabulary, units, layers, embedding: size, tied, dropout: rate } = settings
+  const { cell, vocabulary, units, layers, embedding: size, tied, dropout: rate } = settings
   const scaled = (part: number): number => Math.min(MOST_RATE, (part * rate) / AWD.dropout)
   return [
     embedding({ inputDim: vocabulary, outputDim: size, dropout: scaled(AWD.embedding), name: 'embedding' }),
     ...Array.from({ length: layers }, (_, i) => {
       const isLast = i === layers - 1
-      return lstm({
+      return recurrent(cell, {
         units: isLast && tied ? size : units,
         dropout: scaled(i === 0 ? AWD.input : AWD.hidden),
         weightDrop: scaled(AWD.weights),
-        returnSequences: true,
         ...(isLast && { activationRegularization: 2, temporalActivationRegularization: 1 }),
       })
     }),
