@@ -53,6 +53,7 @@ import {
   optimizerOf,
 } from './language/network.js'
 import { NGramModel } from './n-gram.js'
+import { refuseOtherTask } from './other-task.js'
 import type { TextTokenizerName } from './text-classifier.js'
 
 export type { LanguageCell, LanguageRecipe, Texts }
@@ -573,6 +574,7 @@ export class LanguageModel {
   ): Promise<LanguageModel> {
     let backward: Model | undefined
     try {
+      refuseOtherTask(path, model.documents, 'language')
       const document = readDocument(path, model)
       const tokenizer = await tokenizerOf(path, model)
       if (document.backward !== undefined) {

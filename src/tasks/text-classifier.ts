@@ -46,6 +46,7 @@ import { adam, adamW } from '../training/optimizers.js'
 import { oneCycle } from '../training/schedules.js'
 import { type Callback, trainFor } from '../training/train.js'
 import { LinearBaseline, type LinearBaselineResult } from './linear-baseline.js'
+import { refuseOtherTask } from './other-task.js'
 
 /** Rows of any kind, as `readCsv` gives them; not the path of a file. */
 export type Rows<Row> = (Iterable<Row> | AsyncIterable<Row>) & object
@@ -569,6 +570,7 @@ export class TextClassifier<Label extends string = string> {
    */
   static async of<Label extends string>(model: Model, path: string): Promise<TextClassifier<Label>> {
     try {
+      refuseOtherTask(path, model.documents, 'text')
       const document = readDocument(path, model.documents)
       const labels = readLabels<Label>(path, model)
       const tokenizer = await tokenizerOf(path, model)

@@ -256,7 +256,8 @@ describe('commands for language models', () => {
       tokenizer: { kind: 'word' },
     })
     const predicted = await cellstate(['predict', file, 'the cat'])
-    expect(predicted.err.replaceAll('\n', ' ')).toContain('not a text classifier')
+    expect(predicted.err.replaceAll('\n', ' ')).toContain('this is a language model, not a text classifier')
+    expect(predicted.err).toContain('`cellstate generate`')
     expect(readFileSync(file).length).toBe(inspection.bytes)
   })
 })

@@ -380,6 +380,9 @@ describe('LanguageModel', () => {
     const path = join(folder, 'plain.safetensors')
     await language.model.save(path, { language: '{"task":"language"}' })
     await expect(LanguageModel.load(path)).rejects.toMatchObject({ code: 'ERR_MODEL_FILE' })
+    const classifier = { code: 'ERR_MODEL_FILE', fix: expect.arrayContaining(['or use `cellstate predict`']) }
+    await language.model.save(path, { text: '{}' })
+    await expect(LanguageModel.load(path)).rejects.toMatchObject(classifier)
     writeFileSync(path, 'no model')
     await expect(LanguageModel.load(path)).rejects.toMatchObject({ code: 'ERR_MODEL_FILE' })
   })
