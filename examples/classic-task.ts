@@ -8,9 +8,8 @@
  * `--json` writes what came out; of a file that exists, it keeps the runs that were not chosen. `--check` compares with such a
  * file: everything but the times is the same on every machine. `--svg` draws how the adding problem is learnt.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus } from 'node:os'
-import { isDeepStrictEqual, parseArgs } from 'node:util'
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import {
   adam,
   Dataset,
@@ -32,6 +31,7 @@ import {
 import { CELLS, type Cell } from './cells.ts'
 import { learningCurves } from './learning-curves.ts'
 import { type Random, randomNumbers } from './random.ts'
+import { check, chosen, type Heading, joined, madeHere, write } from './results.ts'
 
 /** How the cells are trained over a distance: all of them in the same way, but for one rate. */
 export interface Settings {
@@ -96,10 +96,7 @@ export interface Run {
 }
 
 /** A file of results; what depends on the distance stands under it. */
-export interface Results extends Pick<Task, 'distance' | 'measure' | 'lessIsBetter'> {
-  command: string
-  machine: string
-  date: string
+export interface Results extends Heading, Pick<Task, 'distance' | 'measure' | 'lessIsBetter'> {
   chance: Record<string, number>
   bar: Record<string, number>
   enough: Record<string, number>
@@ -167,50 +164,8 @@ async function runOf(
 }
 
 const isOf = (a: Run, b: Run): boolean => a.cell === b.cell && a.distance === b.distance && a.seed === b.seed
-
-/** `runs` and those that `file` has besides, in the order of the tables. */
-function joined(runs: readonly Run[], file: string): Run[] {
-  const earlier = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results).runs : []
-  const kept = earlier.filter(run => !runs.some(other => isOf(run, other)))
-  return [...kept, ...runs].sort(
-    (a, b) => a.distance - b.distance || CELLS.indexOf(a.cell) - CELLS.indexOf(b.cell) || a.seed - b.seed,
-  )
-}
-
-function write(file: string, heading: Omit<Results, 'runs'>, runs: readonly Run[]): void {
-  const results = { ...heading, runs: joined(runs, file) }
-  writeFileSync(file, `${JSON.stringify(results, null, 1).replace(/\n\s+(?=[\d\].])/g, ' ')}\n`)
-}
-
-/** Compares with a file, but for times and machine, and tells; the exit code is 1 where something differs. */
-function check(
-  file: string,
-  { machine, date, ...heading }: Omit<Results, 'runs'>,
-  runs: readonly Run[],
-): void {
-  const { machine: _, date: __, runs: expected, ...other } = JSON.parse(readFileSync(file, 'utf8')) as Results
-  const lasting = (run?: Run) => run && { ...run, seconds: 0 }
-  const differing = runs
-    .filter(run => !isDeepStrictEqual(lasting(run), lasting(expected.find(other => isOf(run, other)))))
-    .map(({ cell, distance, seed }) => `${cell}, ${distance}, seed ${seed}`)
-  if (!isDeepStrictEqual(heading, other)) differing.push('what stands before the runs')
-  for (const what of differing) console.log(`not as in ${file}: ${what}`)
-  if (differing.length > 0) process.exitCode = 1
-  else console.log(`${runs.length} runs as in ${file}`)
-}
-
-/** The chosen ones of `all`. */
-function chosen<T extends string | number>(
-  what: string,
-  all: readonly T[],
-  names: string[] = [],
-): readonly T[] {
-  for (const name of names) {
-    if (!all.some(value => String(value) === name))
-      throw new Error(`--${what} ${name}: expected ${all.join(' | ')}`)
-  }
-  return names.length === 0 ? all : all.filter(value => names.includes(String(value)))
-}
+const order = (a: Run, b: Run): number =>
+  a.distance - b.distance || CELLS.indexOf(a.cell) - CELLS.indexOf(b.cell) || a.seed - b.seed
 
 /** Trains what the command line asks for, and shows what comes out. */
 export async function classicTask(task: Task): Promise<void> {
@@ -235,8 +190,7 @@ export async function classicTask(task: Task): Promise<void> {
   const picture = task.pictured ? ` --svg docs/images/${task.name}.svg` : ''
   const heading: Omit<Results, 'runs'> = {
     command: `npm run example:${task.name} -- --json docs/results/${task.name}.json${picture}`,
-    machine: `${cpus()[0]!.model.trim()}, ${availableParallelism()} cores`,
-    date: new Date().toISOString().slice(0, 10),
+    ...madeHere(),
     distance: task.distance,
     measure: task.measure,
     lessIsBetter: task.lessIsBetter,
@@ -255,16 +209,23 @@ export async function classicTask(task: Task): Promise<void> {
         const run = await runOf(task, settingsOf(distance), cell, distance, seed)
         own.push(run)
         runs.push(run)
-        if (options.json) write(options.json, heading, runs)
+        if (options.json) write(options.json, heading, joined(runs, options.json, isOf, order))
       }
       const results = own.map(({ result }) => String(result).padStart(9)).join('')
       const seconds = own.reduce((sum, run) => sum + run.seconds, 0) / own.length
       console.log(`${cell.padEnd(13)}${results}  ${seconds.toFixed(1)} s each`)
     }
   }
-  if (options.check) check(options.check, heading, runs)
+  if (options.check)
+    check(
+      options.check,
+      heading,
+      runs,
+      isOf,
+      ({ cell, distance, seed }) => `${cell}, ${distance}, seed ${seed}`,
+    )
   if (options.svg && task.pictured) {
-    const all = options.json ? joined(runs, options.json) : runs
+    const all = options.json ? joined(runs, options.json, isOf, order) : runs
     writeFileSync(options.svg, learningCurves({ ...heading, runs: all }, task.pictured))
   }
 }
