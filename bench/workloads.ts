@@ -99,6 +99,7 @@ export function allWorkloads(): Workload[] {
     fixed('regularised', 'train', REGULARISED, 32, 128, 10),
     fixed('deep', 'train', deep, 64, 64, 2),
     fixed('characters', 'train', characters, 64, 128, 2),
+    fixed('characters', 'step', characters, 1, 500, 500),
     fixed('stream', 'step', REVIEWS, 1, 500, 500),
     fixed('stream', 'step', REVIEWS, 1000, 20, 20),
     fixed('single', 'predict', REVIEWS, 1, 128, 100),

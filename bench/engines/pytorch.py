@@ -144,7 +144,7 @@ def prepare_predictions(task, model, cast, ids, facts):
     @torch.inference_mode()
     def predict(inputs):
         with cast():
-            return torch.softmax(model(inputs)[0].float(), 1)
+            return torch.softmax(model(inputs)[0].float(), -1)
 
     def run():
         for inputs in batches:
@@ -162,7 +162,7 @@ def prepare_steps(task, model, cast, ids, facts):
         for inputs in steps:
             with cast():
                 logits, kept["state"] = model(inputs, None, False, kept["state"])
-            output = torch.softmax(logits.float(), 1)
+            output = torch.softmax(logits.float(), -1)
         return output
 
     check = outputs(run(steps[:CHECKED_STEPS]).numpy())
