@@ -32,7 +32,7 @@ export interface LanguageDefaults {
 export function defaultsOf(recipe: LanguageRecipe, coarse: boolean): LanguageDefaults {
   if (recipe === 'awd') {
     const sizes = { units: 256, layers: 3, embedding: coarse ? 128 : 64, tied: true }
-    return { ...sizes, dropout: 0.4, epochs: 30, batchSize: 32, steps: 70, learningRate: 30 }
+    return { ...sizes, dropout: 0.2, epochs: 30, batchSize: 32, steps: 70, learningRate: 30 }
   }
   const shared = { units: 256, tied: false, epochs: 5, batchSize: 32 }
   return coarse
