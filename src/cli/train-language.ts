@@ -118,8 +118,17 @@ async function trainOnTexts(
   })
   const read = (from: string): AsyncIterable<string> =>
     textsOf(from, text, { signal: stop.reading, progress, next: 'preparing' })
+  const replaces = existsSync(out) && run === undefined
+  let trainings = 0
   const callbacks: LanguageModelOptions['callbacks'] = [
-    ...(existsSync(out) && run === undefined ? [{ onTrainBegin: () => progress.note(replacing(out)) }] : []),
+    {
+      onTrainBegin() {
+        const isFirst = ++trainings === 1
+        if (isFirst && replaces) progress.note(replacing(out))
+        if (direction === 'both')
+          progress.note(`learning to read from the ${isFirst ? 'beginning' : 'end'}\n`)
+      },
+    },
     ...(run ? [notes(run, progress), ...run.callbacks()] : []),
     ...progress.callbacks,
     stop.callback,

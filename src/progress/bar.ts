@@ -46,6 +46,10 @@ export function bar({ streams, measure, validationRows }: ProgressSettings): Pro
   const timer = setInterval(draw, REDRAW)
   timer.unref()
   const callback: Callback = {
+    onTrainBegin() {
+      epochs.length = 0
+      table = undefined
+    },
     onEpochBegin() {
       layout = freshLayout(line.columns)
     },
@@ -94,7 +98,7 @@ interface Column {
 }
 
 function tableFor(first: EpochReport, epochs: number, columns: number): Table {
-  const { validationLoss, validationAccuracy } = first
+  const { accuracy, validationLoss, validationAccuracy } = first
   const number = (value: number | undefined): string | undefined => value?.toFixed(3)
   const least = validationAccuracy === undefined ? 1 : 3
   const all: Column[] = [
@@ -105,7 +109,9 @@ function tableFor(first: EpochReport, epochs: number, columns: number): Table {
       dispensable: 0,
     },
     { title: 'loss', width: 9, cell: report => number(report.loss), dispensable: 1 },
-    { title: 'acc', width: 9, cell: report => number(report.accuracy), dispensable: least },
+    ...(accuracy === undefined
+      ? []
+      : [{ title: 'acc', width: 9, cell: (r: EpochReport) => number(r.accuracy), dispensable: least }]),
     ...(validationLoss === undefined
       ? []
       : [

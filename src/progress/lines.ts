@@ -59,6 +59,9 @@ export function plainLines({ streams: { err }, validationRows }: ProgressSetting
   }, TICK)
   timer.unref()
   const callback: Callback = {
+    onTrainBegin() {
+      epochs.length = 0
+    },
     onEpochEnd(report, context) {
       epochs.push(report)
       write([

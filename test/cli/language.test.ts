@@ -63,6 +63,16 @@ describe('train --task language', () => {
     expect(words.out).toContain('cellstate generate ')
   })
 
+  it('says which of two networks it trains, and once that a file is replaced', async () => {
+    const folder = newFolder()
+    const args = train(folder, '--epochs', '1', '--direction', 'both')
+    expect((await cellstate(args)).code).toBe(0)
+    const { err } = await cellstate(args)
+    const told = err.split('\n').map(line => line.replace(/=.*/, '').replace(/.*(it will be replaced)/, '$1'))
+    const [first, second] = ['beginning', 'end'].map(side => [`learning to read from the ${side}`, 'epoch'])
+    expect(told).toEqual(['it will be replaced', ...first!, ...second!, ''])
+  })
+
   it('reads rows as documents, and validates on another file', async () => {
     const folder = newFolder()
     const args = [

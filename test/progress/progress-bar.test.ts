@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { dense, embedding, lstm, progressBar, StreamedDataset, sequential, train } from '../../src/index.js'
+import {
+  adam,
+  dense,
+  embedding,
+  lstm,
+  progressBar,
+  StreamedDataset,
+  sequential,
+  train,
+} from '../../src/index.js'
 import { bar } from '../../src/progress/bar.js'
 import { loadMeasure } from '../../src/terminal.js'
 import type { EpochReport } from '../../src/training/history.js'
@@ -96,6 +105,21 @@ describe('progressBar', () => {
     expect(events).toEqual(['begin', 'step', 'step', 'epoch', 'begin', 'step', 'step', 'epoch'])
   })
 
+  it.each([
+    ['bar', /^epoch +loss/gm, / {2}← best/g],
+    ['plain', /^epoch=1\/1/gm, / best=yes/g],
+  ] as const)('has a best epoch of its own in every run, as %s', async (kind, heads, bests) => {
+    const callbacks = [progressBar({ kind })]
+    const validation = examples(8)
+    for (const learningRate of [0.01, 1e-6]) {
+      const optimizer = adam({ learningRate })
+      const more = { epochs: 1, callbacks, validation, optimizer }
+      await train(model(), examples(16), { ...options, ...more })
+    }
+    expect(written.match(heads)).toHaveLength(2)
+    expect(written.match(bests)).toHaveLength(2)
+  })
+
   it('refuses what it does not know', () => {
     expect(() => progressBar({ knid: 'bar' } as never)).toThrow('did you mean "kind"?')
     expect(() => progressBar({ kind: 'line' as never })).toThrow("options.kind must be one of 'bar'")
@@ -123,8 +147,8 @@ describe('the table', () => {
     for (const callback of callbacks) await callback.onEpochEnd?.(report as EpochReport, context)
     end()
     expect((await screen(text, 120)).lines.slice(0, 2)).toEqual([
-      'epoch     loss      acc  val_loss       f1  val_macro_f1   tok/s       time',
-      '  1/1    1.000              2.000    0.250         0.125       1      1.0 s  ← best',
+      'epoch     loss  val_loss       f1  val_macro_f1   tok/s       time',
+      '  1/1    1.000     2.000    0.250         0.125       1      1.0 s  ← best',
     ])
   })
 })
