@@ -18,12 +18,12 @@ import { loadMeasure, type Measure, paint, printable } from '../terminal.js'
 import { checkpointsIn } from '../training/callbacks/checkpoint.js'
 import type { RunFolder } from '../training/run-folder.js'
 import { count, short } from '../words.js'
-import { endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
+import { endingSignal, GracefulStop } from './interrupt.js'
 import { type CommonOptions, given, type Streams, UsageError } from './options.js'
 import { refuseSameFile } from './rows.js'
 import { plan, type Typed } from './run.js'
 import { textsOf } from './texts.js'
-import { keptInRun, notes, nothingKept, replacing, resuming } from './train.js'
+import { keepInterrupted, keptInRun, notes, nothingKept, replacing, resuming } from './train.js'
 
 /** Options of the command as commander gives them. */
 export interface TrainLanguageCommand extends CommonOptions, ProgressOptions {
@@ -154,7 +154,9 @@ async function trainOnTexts(
       const kept = run === undefined ? [] : await checkpointsIn(run.checkpoints)
       throw run !== undefined && kept.length > 0
         ? await keptInRun(language, run, stop, streams)
-        : await keepInterrupted(language, options, stop, streams)
+        : await keepInterrupted(language, out, stop, streams.signal, model =>
+            nextCommands(model, language, streams.program),
+          )
     }
     progress.status(`saving ${out}`)
     await language.save(out)
@@ -164,33 +166,6 @@ async function trainOnTexts(
     throw nothingKept(endingSignal(streams.signal), run && resuming(run, streams))
   } finally {
     progress.end()
-  }
-}
-
-/** Saves what was trained before a signal came, beside the target; the error that says so. */
-async function keepInterrupted(
-  language: LanguageModel,
-  { out }: TrainLanguageCommand,
-  { place }: GracefulStop,
-  { signal, program }: Streams,
-): Promise<Interruption> {
-  const ending = endingSignal(signal)
-  const { steps } = language.training!.history
-  try {
-    if (place === undefined) return nothingKept(ending)
-    const model = `${out.replace(/\.safetensors$/, '')}.interrupted.safetensors`
-    await language.save(model)
-    const next = nextCommands(model, language, program)
-    const lines = [
-      `stopped by ${nameOf(ending)} in epoch ${place.epoch} after step ${place.step} of ${place.steps}`,
-      '',
-      `  kept    ${model}: the weights after ${count(steps)} steps`,
-      `          ${out} was not written`,
-      ...next.map((line, i) => `${i === 0 ? '  next    ' : '          '}${line}`),
-    ]
-    return new Interruption(ending, lines.join('\n'), { epoch: place.epoch, step: place.step, steps, model })
-  } finally {
-    language.dispose()
   }
 }
 

@@ -190,7 +190,9 @@ export async function trainOnFile(
     if (streams.signal.aborted) {
       throw run
         ? await keptInRun(classifier, run, stop, streams)
-        : await keepInterrupted(classifier, file, options, stop, streams, example)
+        : await keepInterrupted(classifier, out, stop, streams.signal, model =>
+            nextCommands(model, example, streams.program, evaluated(file, options)),
+          )
     }
     progress.status(`saving ${out}`)
     await classifier.save(out)
@@ -208,40 +210,42 @@ export function replacing(out: string): string {
   return printable(`${out} is there: it will be replaced\n`)
 }
 
-/** Saves what was trained before a signal came, beside the target; the error that says so. */
-async function keepInterrupted(
-  classifier: TextClassifier,
-  file: string | undefined,
-  options: TrainCommand,
+/** What a training made. */
+export interface Trained {
+  readonly training: { readonly history: History } | undefined
+  save(path: string): Promise<void>
+  dispose(): void
+}
+
+/**
+ * Saves what was trained before a signal came, beside the target; the error that says so.
+ *
+ * @param next command lines to copy, for a model.
+ */
+export async function keepInterrupted(
+  trained: Trained,
+  out: string,
   { place }: GracefulStop,
-  { signal, program }: Streams,
-  example: unknown,
+  signal: AbortSignal,
+  next: (model: string) => string[],
 ): Promise<Interruption> {
-  const { out } = options
   const ending = endingSignal(signal)
-  const { steps } = classifier.training!.history
+  const { steps } = trained.training!.history
   try {
     if (place === undefined) return nothingKept(ending)
     const model = `${out.replace(/\.safetensors$/, '')}.interrupted.safetensors`
-    await classifier.save(model)
-    const next = nextCommands(model, example, program, evaluated(file, options))
+    await trained.save(model)
     const lines = [
       `stopped by ${nameOf(ending)} in epoch ${place.epoch} after step ${place.step} of ${place.steps}`,
       '',
       `  kept    ${model}: the weights after ${count(steps)} steps`,
       `          ${out} was not written`,
-      ...next.map((line, i) => `${i === 0 ? '  next    ' : '          '}${line}`),
+      ...next(model).map((line, i) => `${i === 0 ? '  next    ' : '          '}${line}`),
     ]
     return new Interruption(ending, lines.join('\n'), { epoch: place.epoch, step: place.step, steps, model })
   } finally {
-    classifier.dispose()
+    trained.dispose()
   }
-}
-
-/** What a training made. */
-export interface Trained {
-  readonly training: { readonly history: History } | undefined
-  dispose(): void
 }
 
 /** The error for a run that was ended: its folder has all that it takes to go on. */
