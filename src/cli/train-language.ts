@@ -248,11 +248,18 @@ export function measureText(
   )
 }
 
-function nextCommands(model: string, { tokenizer }: LanguageModel, program = 'cellstate'): string[] {
+function nextCommands(
+  model: string,
+  { tokenizer, backward }: LanguageModel,
+  program = 'cellstate',
+): string[] {
   const path = quoted(model)
+  // Candidates for blanks would have to be given.
+  const isOfBytes = tokenizer.kind === 'byte' || tokenizer.kind === 'bpe'
   const length = tokenizer.kind === 'character' || tokenizer.kind === 'byte' ? 400 : 60
   return [
     `${program} generate ${path} --length ${length} --temperature 0.8 --seed 1`,
+    ...(backward !== undefined && !isOfBytes ? [`${program} fill ${path} "It is ____."`] : []),
     `${program} inspect ${path}`,
   ]
 }

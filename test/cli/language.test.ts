@@ -66,7 +66,9 @@ describe('train --task language', () => {
   it('says which of two networks it trains, and once that a file is replaced', async () => {
     const folder = newFolder()
     const args = train(folder, '--epochs', '1', '--direction', 'both')
-    expect((await cellstate(args)).code).toBe(0)
+    const { code, out } = await cellstate(args)
+    expect(code).toBe(0)
+    expect(out).toMatch(/\n {2}cellstate fill .* "It is ____\."\n/)
     const { err } = await cellstate(args)
     const told = err.split('\n').map(line => line.replace(/=.*/, '').replace(/.*(it will be replaced)/, '$1'))
     const [first, second] = ['beginning', 'end'].map(side => [`learning to read from the ${side}`, 'epoch'])
