@@ -5,7 +5,7 @@
  * `portability.json` by scripts/verify/portability.mjs. Those of docs/layers.md and docs/training.md come from
  * src/model/unsupported.ts, those of docs/performance.md from `scaling.json`, which bench/scaling.mjs writes, and the models
  * in src/cli/scaling/. Those of docs/classic-tasks.md come from what the programs of examples/ write that are named as the
- * results.
+ * results, those of docs/language.md from bench/shakespeare/, bench/words.mjs and examples/fill-the-blank.ts.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { argv } from 'node:process'
@@ -15,6 +15,7 @@ const README = fileURLToPath(new URL('../README.md', import.meta.url))
 const TRAINING = fileURLToPath(new URL('../docs/training.md', import.meta.url))
 const LAYERS = fileURLToPath(new URL('../docs/layers.md', import.meta.url))
 const CLASSIC = fileURLToPath(new URL('../docs/classic-tasks.md', import.meta.url))
+const LANGUAGE = fileURLToPath(new URL('../docs/language.md', import.meta.url))
 const PERFORMANCE = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 const results = name =>
   JSON.parse(readFileSync(new URL(`../docs/results/${name}.json`, import.meta.url), 'utf8'))
@@ -365,6 +366,80 @@ export function classicTables() {
   }
 }
 
+/** The tables of docs/language.md, of what is measured there. */
+export function languageTables() {
+  return { shakespeare: shakespeareTable, words: wordsTable, blanks: blanksTable }
+}
+
+/** Where numbers come from: a command, a machine, a day. */
+const source = ({ command, machine, date }) => `\`${command}\`; ${machine}, ${date}.`
+
+const ENGINES = {
+  cellstate: 'cellstate',
+  'cellstate:bf16': "cellstate, `precision: 'bf16'`",
+  pytorch: 'PyTorch',
+  'pytorch:autocast': 'PyTorch, `autocast` to bfloat16',
+}
+
+function shakespeareTable() {
+  const { engines, counts, ...rest } = results('shakespeare')
+  const best = counts.reduce((a, b) => (b.loss < a.loss ? b : a))
+  return [
+    table([
+      ['', 'nats a character', 'while training', 'seconds an epoch, median', 'times as long'],
+      ...engines.map(({ name, version, loss, trainingLoss, seconds: times, timesAsLong }) => [
+        `${ENGINES[name]}${version ? ` ${version}` : ''}`,
+        loss.toFixed(3),
+        trainingLoss.toFixed(3),
+        middle(times),
+        timesAsLong.toFixed(2),
+      ]),
+      [`Kneser–Ney, ${best.order} characters, the best order`, best.loss.toFixed(3), '', '', ''],
+    ]),
+    '',
+    source(rest),
+  ].join('\n')
+}
+
+function wordsTable() {
+  const { counts, runs, ...rest } = results('words')
+  return [
+    table([
+      ['', 'perplexity a word', 'while training'],
+      [`Kneser–Ney, ${counts.order} words`, counts.perplexity, ''],
+      ...runs.map(({ recipe, optimizer, epochs, perplexity, trainingPerplexity }) => [
+        `\`${recipe}\`, ${optimizer}, ${epochs} epochs`,
+        perplexity,
+        trainingPerplexity,
+      ]),
+    ]),
+    '',
+    source(rest),
+  ].join('\n')
+}
+
+function blanksTable() {
+  const { distances, runs, ...rest } = results('fill-the-blank')
+  const rows = (of, what) =>
+    CELLS.filter(cell => runs.some(run => run.cell === cell)).map(cell => [
+      cell,
+      what,
+      ...distances.map((_, at) => {
+        const shares = runs.filter(run => run.cell === cell).map(run => of(run)[at])
+        return `${middle(shares).toFixed(2)} (${Math.min(...shares).toFixed(2)})`
+      }),
+    ])
+  return [
+    table([
+      ['cell', 'somebody else', ...distances],
+      ...rows(run => run.alone, 'no'),
+      ...rows(run => run.distracted, 'yes'),
+    ]),
+    '',
+    source(rest),
+  ].join('\n')
+}
+
 /** `text` with every generated part renewed: what stands between `<!-- name -->` and `<!-- /name -->`. */
 export function withTables(text, parts = { reviews, platforms }) {
   return text.replace(
@@ -380,6 +455,7 @@ if (import.meta.url === pathToFileURL(argv[1] ?? '').href) {
   writeFileSync(LAYERS, withTables(readFileSync(LAYERS, 'utf8'), refusals(unsupported)))
   writeFileSync(TRAINING, withTables(readFileSync(TRAINING, 'utf8'), lossRefusals(unsupported)))
   writeFileSync(CLASSIC, withTables(readFileSync(CLASSIC, 'utf8'), classicTables()))
+  writeFileSync(LANGUAGE, withTables(readFileSync(LANGUAGE, 'utf8'), languageTables()))
   const scaling = {
     ...(await import('../src/cli/scaling/fit.ts')),
     ...(await import('../src/cli/scaling/points.ts')),
