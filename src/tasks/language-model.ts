@@ -11,6 +11,7 @@ import {
   checkRate,
   checkSeed,
   checkSignal,
+  isRecord,
 } from '../checks.js'
 import { argumentError, argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { bitsPerCharacter, perplexity } from '../metrics/language.js'
@@ -22,7 +23,7 @@ import { type ComputeOptions, computeSettings } from '../native/load.js'
 import { BpeTokenizer } from '../text/bpe-tokenizer.js'
 import { ByteTokenizer } from '../text/byte-tokenizer.js'
 import { CharacterTokenizer } from '../text/character-tokenizer.js'
-import { type AnyTokenizer, isTokenizer, readTokenizer } from '../text/read-tokenizer.js'
+import { type AnyTokenizer, isTokenizer } from '../text/read-tokenizer.js'
 import { SegmenterTokenizer } from '../text/segmenter-tokenizer.js'
 import { TOKENIZER_KINDS, type TokenizerKind } from '../text/text-tokenizer.js'
 import { WordTokenizer } from '../text/word-tokenizer.js'
@@ -53,7 +54,7 @@ import {
   optimizerOf,
 } from './language/network.js'
 import { NGramModel } from './n-gram.js'
-import { refuseOtherTask } from './other-task.js'
+import { TaskDocuments } from './task-documents.js'
 import type { TextTokenizerName } from './text-classifier.js'
 
 export type { LanguageCell, LanguageRecipe, Texts }
@@ -354,21 +355,6 @@ const TRAIN_OPTIONS = [
   'precision',
 ] as const
 
-const GENERATE_OPTIONS = [
-  'length',
-  'temperature',
-  'topK',
-  'topP',
-  'typical',
-  'repetitionPenalty',
-  'repetitionWindow',
-  'seed',
-  'stop',
-  'beams',
-  'lengthPenalty',
-  'signal',
-] as const
-
 /** Options that draws have and beam search has not. */
 const DRAWS = [
   'temperature',
@@ -379,6 +365,8 @@ const DRAWS = [
   'repetitionWindow',
   'seed',
 ] as const
+
+const GENERATE_OPTIONS = ['length', ...DRAWS, 'stop', 'beams', 'lengthPenalty', 'signal'] as const
 
 /**
  * Text that is being written: loop over it for its pieces as they come, or wait for all of it.
@@ -574,13 +562,13 @@ export class LanguageModel {
   ): Promise<LanguageModel> {
     let backward: Model | undefined
     try {
-      refuseOtherTask(path, model.documents, 'language')
-      const document = readDocument(path, model)
-      const tokenizer = await tokenizerOf(path, model)
+      const documents = new TaskDocuments(path, model, 'language')
+      const document = readDocument(documents, model)
+      const tokenizer = await tokenizerOf(documents, model)
       if (document.backward !== undefined) {
-        backward = await backwardOf(path, document.backward, tensors, model, options)
+        backward = await backwardOf(documents, document.backward, tensors, model, options)
       }
-      return new LanguageModel(model, backward, tokenizer, document, readCard(path, model.documents))
+      return new LanguageModel(model, backward, tokenizer, document, readCard(documents))
     } catch (error) {
       model.dispose()
       backward?.dispose()
@@ -1023,8 +1011,8 @@ function checkFilling(
   }
 }
 
-function readDocument(path: string, model: Model): LanguageDocument {
-  const document = readJson(path, model.documents, 'language') as LanguageDocument | null
+function readDocument(documents: TaskDocuments, model: Model): LanguageDocument {
+  const document = documents.json('language') as LanguageDocument | null
   const backward = document?.backward
   if (
     document?.task !== 'language' ||
@@ -1032,24 +1020,15 @@ function readDocument(path: string, model: Model): LanguageDocument {
     !Array.isArray(document.counts) ||
     document.counts.length !== model.layers.at(-1)?.outputShape.at(-1) ||
     !document.counts.every(count => Number.isSafeInteger(count) && count >= 0) ||
-    (backward !== undefined &&
-      (typeof backward !== 'object' || backward === null || !Array.isArray(backward.layers)))
+    (backward !== undefined && !(isRecord(backward) && Array.isArray(backward.layers)))
   ) {
-    throw notALanguageModel(path, 'language')
+    throw documents.refusal('language')
   }
   return document
 }
 
-async function tokenizerOf(path: string, model: Model): Promise<AnyTokenizer> {
-  const text = Object.hasOwn(model.documents, 'tokenizer') ? model.documents.tokenizer : undefined
-  if (text === undefined) throw notALanguageModel(path, 'tokenizer')
-  let tokenizer: AnyTokenizer
-  try {
-    tokenizer = await readTokenizer(text)
-  } catch (cause) {
-    const isNewer = cause instanceof CellstateError && cause.code === 'ERR_UNSUPPORTED'
-    throw isNewer ? cause.within(path) : notALanguageModel(path, 'tokenizer', cause)
-  }
+async function tokenizerOf(documents: TaskDocuments, model: Model): Promise<AnyTokenizer> {
+  const tokenizer = await documents.tokenizer()
   const [first] = model.description
   const { outputShape } = model.layers.at(-1)!
   const fits =
@@ -1058,12 +1037,12 @@ async function tokenizerOf(path: string, model: Model): Promise<AnyTokenizer> {
     tokenizer.size === first.inputDim &&
     outputShape.length === 3 &&
     outputShape.at(-1) === tokenizer.size
-  if (!fits) throw notALanguageModel(path, 'tokenizer')
+  if (!fits) throw documents.refusal('tokenizer')
   return tokenizer
 }
 
 async function backwardOf(
-  path: string,
+  documents: TaskDocuments,
   { layers, seed }: NonNullable<LanguageDocument['backward']>,
   tensors: readonly NativeStateTensor[],
   forward: Model,
@@ -1083,13 +1062,13 @@ async function backwardOf(
     return model
   } catch (cause) {
     model?.dispose()
-    throw notALanguageModel(path, 'language', cause)
+    throw documents.refusal('language', cause)
   }
 }
 
-function readCard(path: string, documents: Readonly<Record<string, string>>): LanguageCard | undefined {
-  if (!Object.hasOwn(documents, 'card')) return undefined
-  const card = readJson(path, documents, 'card') as Partial<LanguageCard> | null
+function readCard(documents: TaskDocuments): LanguageCard | undefined {
+  if (!documents.has('card')) return undefined
+  const card = documents.json('card') as Partial<LanguageCard> | null
   const { tokens, validation, optimizer } = card ?? {}
   const numbers = [card?.epochs, card?.steps, card?.batchSize, card?.stepsOfRow, card?.seed]
   const measured =
@@ -1103,19 +1082,9 @@ function readCard(path: string, documents: Readonly<Record<string, string>>): La
     typeof card.stopped !== 'boolean' ||
     typeof optimizer?.kind !== 'string'
   ) {
-    throw notALanguageModel(path, 'card')
+    throw documents.refusal('card')
   }
   return card as LanguageCard
-}
-
-function readJson(path: string, documents: Readonly<Record<string, string>>, name: string): unknown {
-  const text = Object.hasOwn(documents, name) ? documents[name] : undefined
-  if (text === undefined) throw notALanguageModel(path, name)
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw notALanguageModel(path, name, cause)
-  }
 }
 
 function tooShort(tokens: number): CellstateError {
@@ -1124,18 +1093,5 @@ function tooShort(tokens: number): CellstateError {
     got: `${tokens} ${tokens === 1 ? 'token' : 'tokens'}`,
     needs: 'two tokens or more: the second is foretold from the first',
     fix: ['give a longer text'],
-  })
-}
-
-function notALanguageModel(path: string, document: string, cause?: unknown): CellstateError {
-  return new CellstateError('ERR_MODEL_FILE', `${path}: this model is not a language model`, {
-    where: path,
-    got: `a model file whose document "${document}" is missing or of another form`,
-    needs: 'a file that LanguageModel.save() or `cellstate train --task language` wrote',
-    fix: [
-      'read it as a model: loadModel(path)',
-      'or train one: cellstate train book.txt --task language --out model.safetensors',
-    ],
-    cause,
   })
 }

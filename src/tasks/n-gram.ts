@@ -1,5 +1,5 @@
 /** Foretells tokens from the few before them by counts: what a language model has to beat. */
-import { checkInteger, checkNumber, checkOptions, checkSignal } from '../checks.js'
+import { checkInteger, checkNumber, checkOptions, checkSignal, isArrayLike } from '../checks.js'
 import { argumentRangeError, argumentTypeError, CellstateError } from '../errors.js'
 import { perplexity } from '../metrics/language.js'
 import { atOnce, inTurns, Pace, type Pieces } from '../pace.js'
@@ -275,8 +275,7 @@ function discountsOf(
 }
 
 function checkIds(path: string, ids: ArrayLike<number>, most: number): Int32Array {
-  const isList = Array.isArray(ids) || (ArrayBuffer.isView(ids) && !(ids instanceof DataView))
-  if (!isList) throw argumentTypeError(path, 'an array of ids', ids)
+  if (!isArrayLike(ids)) throw argumentTypeError(path, 'an array of ids', ids)
   const checked = allocate(Int32Array, ids.length, 1)
   for (let i = 0; i < checked.length; i++) {
     const id: unknown = ids[i]

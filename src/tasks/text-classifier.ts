@@ -36,7 +36,7 @@ import { BpeTokenizer } from '../text/bpe-tokenizer.js'
 import { ByteTokenizer } from '../text/byte-tokenizer.js'
 import { CharacterTokenizer } from '../text/character-tokenizer.js'
 import { cleanText } from '../text/clean.js'
-import { type AnyTokenizer, isTokenizer, readTokenizer } from '../text/read-tokenizer.js'
+import { type AnyTokenizer, isTokenizer } from '../text/read-tokenizer.js'
 import { SegmenterTokenizer } from '../text/segmenter-tokenizer.js'
 import { TOKENIZER_KINDS, type TokenizerKind } from '../text/text-tokenizer.js'
 import { Tokenizer } from '../text/tokenizer.js'
@@ -46,7 +46,7 @@ import { adam, adamW } from '../training/optimizers.js'
 import { oneCycle } from '../training/schedules.js'
 import { type Callback, trainFor } from '../training/train.js'
 import { LinearBaseline, type LinearBaselineResult } from './linear-baseline.js'
-import { refuseOtherTask } from './other-task.js'
+import { TaskDocuments } from './task-documents.js'
 
 /** Rows of any kind, as `readCsv` gives them; not the path of a file. */
 export type Rows<Row> = (Iterable<Row> | AsyncIterable<Row>) & object
@@ -570,11 +570,11 @@ export class TextClassifier<Label extends string = string> {
    */
   static async of<Label extends string>(model: Model, path: string): Promise<TextClassifier<Label>> {
     try {
-      refuseOtherTask(path, model.documents, 'text')
-      const document = readDocument(path, model.documents)
-      const labels = readLabels<Label>(path, model)
-      const tokenizer = await tokenizerOf(path, model)
-      const card = readCard(path, model.documents)
+      const documents = new TaskDocuments(path, model, 'text')
+      const document = readDocument(documents)
+      const labels = readLabels<Label>(documents, model)
+      const tokenizer = await tokenizerOf(documents, model)
+      const card = readCard(documents)
       return new TextClassifier<Label>(model, tokenizer, labels, document, document.columns, card)
     } catch (error) {
       model.dispose()
@@ -1024,9 +1024,9 @@ function cardOf(
   }
 }
 
-function readCard(path: string, documents: Readonly<Record<string, string>>): TrainingCard | undefined {
-  if (!Object.hasOwn(documents, 'card')) return undefined
-  const card = readJson(path, documents, 'card') as Partial<TrainingCard> | null
+function readCard(documents: TaskDocuments): TrainingCard | undefined {
+  if (!documents.has('card')) return undefined
+  const card = documents.json('card') as Partial<TrainingCard> | null
   const { examples, validation, baselines, optimizer } = card ?? {}
   const numbers = [
     card?.epochs,
@@ -1051,7 +1051,7 @@ function readCard(path: string, documents: Readonly<Record<string, string>>): Tr
     (baselines !== undefined && typeof majority?.label !== 'string') ||
     !optional.every(entry => entry === undefined || Number.isFinite(entry))
   ) {
-    throw notAClassifier(path, 'card')
+    throw documents.refusal('card')
   }
   return card as TrainingCard
 }
@@ -1068,8 +1068,8 @@ function isOptimizer(value: unknown): boolean {
   )
 }
 
-function readDocument(path: string, documents: Readonly<Record<string, string>>): TextDocument {
-  const document = readJson(path, documents, 'text') as TextDocument | null
+function readDocument(documents: TaskDocuments): TextDocument {
+  const document = documents.json('text') as TextDocument | null
   const columns = document?.columns
   if (
     document?.task !== 'classify' ||
@@ -1080,13 +1080,13 @@ function readDocument(path: string, documents: Readonly<Record<string, string>>)
       name => name === undefined || typeof name === 'string',
     )
   ) {
-    throw notAClassifier(path, 'text')
+    throw documents.refusal('text')
   }
   return document
 }
 
-function readLabels<Label extends string>(path: string, model: Model): Label[] {
-  const labels = readJson(path, model.documents, 'labels')
+function readLabels<Label extends string>(documents: TaskDocuments, model: Model): Label[] {
+  const labels = documents.json('labels')
   const outputs = model.layers.at(-1)?.outputShape.at(-1)
   if (
     !Array.isArray(labels) ||
@@ -1094,49 +1094,14 @@ function readLabels<Label extends string>(path: string, model: Model): Label[] {
     new Set(labels).size !== labels.length ||
     !labels.every(label => typeof label === 'string')
   ) {
-    throw notAClassifier(path, 'labels')
+    throw documents.refusal('labels')
   }
   return labels as Label[]
 }
 
-async function tokenizerOf(path: string, model: Model): Promise<AnyTokenizer> {
-  const text = requireDocument(path, model.documents, 'tokenizer')
+async function tokenizerOf(documents: TaskDocuments, model: Model): Promise<AnyTokenizer> {
+  const tokenizer = await documents.tokenizer()
   const [first] = model.description
-  let tokenizer: AnyTokenizer
-  try {
-    tokenizer = await readTokenizer(text)
-  } catch (cause) {
-    const isNewer = cause instanceof CellstateError && cause.code === 'ERR_UNSUPPORTED'
-    throw isNewer ? cause.within(path) : notAClassifier(path, 'tokenizer', cause)
-  }
-  if (first?.kind !== 'embedding' || tokenizer.size > first.inputDim) throw notAClassifier(path, 'tokenizer')
+  if (first?.kind !== 'embedding' || tokenizer.size > first.inputDim) throw documents.refusal('tokenizer')
   return tokenizer
-}
-
-function requireDocument(path: string, documents: Readonly<Record<string, string>>, name: string): string {
-  const text = Object.hasOwn(documents, name) ? documents[name] : undefined
-  if (text === undefined) throw notAClassifier(path, name)
-  return text
-}
-
-function readJson(path: string, documents: Readonly<Record<string, string>>, name: string): unknown {
-  const text = requireDocument(path, documents, name)
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw notAClassifier(path, name, cause)
-  }
-}
-
-function notAClassifier(path: string, document: string, cause?: unknown): CellstateError {
-  return new CellstateError('ERR_MODEL_FILE', `${path}: this model is not a text classifier`, {
-    where: path,
-    got: `a model file whose document "${document}" is missing or of another form`,
-    needs: 'a file that TextClassifier.save() or `cellstate train` wrote',
-    fix: [
-      'read it as a model: loadModel(path)',
-      'or train one: cellstate train reviews.csv --out model.safetensors',
-    ],
-    cause,
-  })
 }
