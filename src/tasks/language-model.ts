@@ -43,7 +43,7 @@ import {
   type Texts,
 } from './language/corpus.js'
 import { type Blanks, type Filling, fillBlanks } from './language/fill.js'
-import { type GenerationSettings, type Pen, written } from './language/generate.js'
+import { written } from './language/generate.js'
 import { hashOf, measureRun } from './language/measure.js'
 import {
   defaultsOf,
@@ -53,6 +53,8 @@ import {
   networkOf,
   optimizerOf,
 } from './language/network.js'
+import type { GenerationSettings, Pen } from './language/pen.js'
+import { isOfBytes } from './language/writer.js'
 import { NGramModel } from './n-gram.js'
 import { TaskDocuments } from './task-documents.js'
 import type { TextTokenizerName } from './text-classifier.js'
@@ -701,7 +703,7 @@ export class LanguageModel {
   #candidates(): string[] {
     const { tokenizer } = this
     const { kind, special } = tokenizer
-    if (kind === 'byte' || kind === 'bpe') {
+    if (isOfBytes(tokenizer)) {
       throw argumentTypeError(
         'options.candidates',
         'words to compare, for a model of parts of words',
@@ -777,8 +779,8 @@ function lastOf(
 }
 
 /** Whether tokens tell all characters of a text. */
-function isLossless({ kind }: AnyTokenizer): boolean {
-  return kind === 'character' || kind === 'byte' || kind === 'bpe'
+function isLossless(tokenizer: AnyTokenizer): boolean {
+  return tokenizer.kind === 'character' || isOfBytes(tokenizer)
 }
 
 /** What counts of n-grams reach; `undefined` if there are too many of them. */

@@ -2,7 +2,8 @@
 import type { LayerState, ModelStates } from '../../model/states.js'
 import { Pace } from '../../pace.js'
 import { exp, log } from './exact.js'
-import { type GenerationSettings, type Pen, readPrompt } from './generate.js'
+import { vocabularyOf } from './network.js'
+import { type GenerationSettings, type Pen, readPrompt } from './pen.js'
 
 interface Hypothesis {
   readonly ids: readonly number[]
@@ -25,7 +26,7 @@ export async function beamSearch(
   { length, beams, lengthPenalty, signal }: GenerationSettings,
 ): Promise<readonly number[]> {
   const skipped = new Set(banned)
-  const vocabulary = model.layers.at(-1)!.outputShape.at(-1)!
+  const vocabulary = vocabularyOf(model)
   const begun = await readPrompt(model, prompt, signal)
   const session = model.session({ streams: beams })
   const states = repeated(await begun.session.states(), beams)

@@ -4,6 +4,7 @@ import { Pace } from '../../pace.js'
 import type { AnyTokenizer } from '../../text/read-tokenizer.js'
 import { exp, log } from './exact.js'
 import { natsOf } from './measure.js'
+import { vocabularyOf } from './network.js'
 
 /** What blanks are filled with. */
 export interface Filling {
@@ -123,7 +124,7 @@ async function scoresOf(
   runs: readonly Int32Array[],
   signal: AbortSignal | undefined,
 ): Promise<number[]> {
-  const vocabulary = model.layers.at(-1)!.outputShape.at(-1)!
+  const vocabulary = vocabularyOf(model)
   const scores: number[] = []
   for (const batch of batches(runs, vocabulary)) {
     const inputs = batch.map(run => run.subarray(0, Math.max(0, run.length - 1)))
@@ -210,7 +211,7 @@ async function nextOf(
   tokenizer: AnyTokenizer,
   signal: AbortSignal | undefined,
 ): Promise<(Float32Array | undefined)[]> {
-  const vocabulary = model.layers.at(-1)!.outputShape.at(-1)!
+  const vocabulary = vocabularyOf(model)
   const { end } = tokenizer.special
   const runs = contexts.map(ids => Int32Array.from(ids.length === 0 && end !== undefined ? [end] : ids))
   const rows: (Float32Array | undefined)[] = []

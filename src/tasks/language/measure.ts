@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Model } from '../../model/model.js'
 import { rowOf } from './corpus.js'
 import { log } from './exact.js'
+import { vocabularyOf } from './network.js'
 
 /** Numbers that one call gives, at most. */
 const MOST_VALUES = 2 ** 21
@@ -26,7 +27,7 @@ export async function measureRun(
   rows: number,
   signal: AbortSignal | undefined,
 ): Promise<{ nats: number; tokens: number }> {
-  const vocabulary = model.layers.at(-1)!.outputShape.at(-1)!
+  const vocabulary = vocabularyOf(model)
   const session = model.session({ streams: rows })
   const steps = Math.max(1, Math.min(MOST_STEPS, Math.floor(MOST_VALUES / (rows * vocabulary))))
   const longest = Math.ceil((ids.length - 1) / rows)

@@ -4,6 +4,7 @@ import { dropout, spatialDropout } from '../../model/layers/dropout.js'
 import { embedding } from '../../model/layers/inputs.js'
 import { gru, lstm, type RecurrentOptions, simpleRnn } from '../../model/layers/recurrent.js'
 import type { Layer } from '../../model/layers.js'
+import type { Model } from '../../model/model.js'
 import type { Optimizer, Schedule } from '../../model/optimizer.js'
 import { adam, asgd } from '../../training/optimizers.js'
 import { oneCycle } from '../../training/schedules.js'
@@ -61,6 +62,11 @@ const CELLS = { lstm, gru, simpleRnn }
 /** The layer of a cell that gives its output at every step. */
 function recurrent(cell: LanguageCell, options: RecurrentOptions): Layer {
   return CELLS[cell]({ ...options, returnSequences: true })
+}
+
+/** Number of ids that a network knows. */
+export function vocabularyOf(model: Model): number {
+  return model.layers.at(-1)!.outputShape.at(-1)!
 }
 
 /** Layers from ids to the probabilities of the next id, at every step. */

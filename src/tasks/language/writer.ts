@@ -4,8 +4,13 @@ import type { AnyTokenizer } from '../../text/read-tokenizer.js'
 /** What an incomplete character of UTF-8 is decoded as. */
 const REPLACEMENT = '\ufffd'
 
+/** Whether tokens are bytes or runs of them, which may end inside a character. */
+export function isOfBytes({ kind }: AnyTokenizer): boolean {
+  return kind === 'byte' || kind === 'bpe'
+}
+
 /** Whether tokens of a kind stand for words, with a space between two of them. */
-export function isOfWords(tokenizer: AnyTokenizer): boolean {
+function isOfWords(tokenizer: AnyTokenizer): boolean {
   return (
     tokenizer.kind === 'word' ||
     tokenizer.kind === 'segmenter' ||
@@ -25,7 +30,7 @@ export class TextWriter {
   /** @param follows whether there is a text before the first token. */
   constructor(tokenizer: AnyTokenizer, follows: boolean) {
     this.#tokenizer = tokenizer
-    this.#bytes = tokenizer.kind === 'byte' || tokenizer.kind === 'bpe'
+    this.#bytes = isOfBytes(tokenizer)
     this.#words = isOfWords(tokenizer)
     this.#begun = follows
   }
