@@ -8,6 +8,7 @@ import { loadMeasure, type Measure, paint, printable } from '../terminal.js'
 import type { AnyTokenizer } from '../text/read-tokenizer.js'
 import type { TokenizerKind } from '../text/text-tokenizer.js'
 import { bytes, count, percent } from '../words.js'
+import { measureText } from './measure-text.js'
 import { type CommonOptions, given, type Streams } from './options.js'
 
 /** The document as `--json` prints it. */
@@ -232,14 +233,7 @@ function languageRows(card: LanguageCard): [string, string][] {
     ['training', training.join('; ')],
     ['optimizer', [card.optimizer.kind, ...optionsOf(card.optimizer)].join(', ')],
   ]
-  if (validation !== undefined) {
-    const { perplexity, loss, bitsPerCharacter } = validation
-    const bits = bitsPerCharacter === undefined ? '' : `, ${bitsPerCharacter.toFixed(3)} bits a character`
-    rows.push([
-      'validation',
-      `perplexity ${perplexity.toFixed(2)}, loss ${loss.toFixed(4)}${bits} on ${count(tokens.validation)} tokens`,
-    ])
-  }
+  if (validation !== undefined) rows.push(['validation', measureText(validation)])
   if (baseline !== undefined) {
     rows.push([
       'baseline',

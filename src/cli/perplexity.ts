@@ -2,9 +2,9 @@
 import { showStatus } from '../progress/show.js'
 import { LanguageModel } from '../tasks/language-model.js'
 import { loadMeasure } from '../terminal.js'
+import { measureTextWithUnknown } from './measure-text.js'
 import { type CommonOptions, given, type Streams } from './options.js'
 import { textsOf } from './texts.js'
-import { measureText } from './train-language.js'
 
 /** Options of the command as commander gives them. */
 export interface PerplexityCommand extends CommonOptions {
@@ -49,7 +49,7 @@ export async function measureLanguage(
       streams.out(`${JSON.stringify({ ...report, threads, simd, precision, model: path })}\n`)
     } else {
       const { wrap } = await loadMeasure()
-      streams.out(`${measureText(result, streams.columns, wrap)}\n`)
+      streams.out(`${wrap(measureTextWithUnknown(result), streams.columns)}\n`)
     }
   } finally {
     progress.end()

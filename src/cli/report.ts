@@ -2,12 +2,12 @@
 
 import type { Precision } from '../native/load.js'
 import { bestEpoch } from '../progress/best.js'
-import { duration } from '../progress/estimate.js'
 import { quoted } from '../shell.js'
 import type { TextClassifier, TextTraining } from '../tasks/text-classifier.js'
 import { type Measure, paint, printable } from '../terminal.js'
-import { count, percent, short } from '../words.js'
+import { count, percent } from '../words.js'
 import type { Streams } from './options.js'
+import { trainedText } from './training.js'
 
 /** Who classifies best: the network, a linear model of the words, or the most frequent class. */
 export type Winner = 'lstm' | 'linear' | 'majority'
@@ -156,11 +156,7 @@ export function reportText(
       : accuracyTable(report)),
     ...(verdict === undefined ? [] : ['', bold(wrap(verdict.text, columns))]),
     '',
-    wrap(
-      `${count(examples.train)} rows trained in ${duration(report.seconds)}, ${short(report.tokensPerSecond)} tokens/s, ` +
-        `${report.threads} ${report.threads === 1 ? 'thread' : 'threads'}, ${report.simd}${report.precision === 'f32' ? '' : `, ${report.precision}`}`,
-      columns,
-    ),
+    wrap(trainedText(`${count(examples.train)} rows`, report), columns),
     '',
     ...(more.length === 0 ? [] : [...more, '']),
     'Next:',

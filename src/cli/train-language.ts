@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs'
 import { native, nativeCall } from '../native/load.js'
 import { bestEpoch } from '../progress/best.js'
-import { duration } from '../progress/estimate.js'
 import { type ProgressOptions, showProgress } from '../progress/show.js'
 import { quoted } from '../shell.js'
+import { isOfBytes } from '../tasks/language/writer.js'
 import {
   type LanguageBaseline,
   type LanguageDirection,
@@ -17,13 +17,23 @@ import {
 import { loadMeasure, type Measure, paint, printable } from '../terminal.js'
 import { checkpointsIn } from '../training/callbacks/checkpoint.js'
 import type { RunFolder } from '../training/run-folder.js'
-import { count, short } from '../words.js'
-import { endingSignal, GracefulStop } from './interrupt.js'
+import { count } from '../words.js'
+import { endingSignal } from './interrupt.js'
+import { measureTextWithUnknown } from './measure-text.js'
 import { type CommonOptions, given, type Streams, UsageError } from './options.js'
-import { refuseSameFile } from './rows.js'
 import { plan, type Typed } from './run.js'
 import { textsOf } from './texts.js'
-import { keepInterrupted, keptInRun, notes, nothingKept, replacing, resuming } from './train.js'
+import {
+  checkTarget,
+  keepInterrupted,
+  keptInRun,
+  notes,
+  nothingKept,
+  replacing,
+  resuming,
+  stopOf,
+  trainedText,
+} from './training.js'
 
 /** Options of the command as commander gives them. */
 export interface TrainLanguageCommand extends CommonOptions, ProgressOptions {
@@ -101,21 +111,10 @@ async function trainOnTexts(
   run: RunFolder | undefined,
 ): Promise<{ language: LanguageModel; seconds: number }> {
   const { out, validation: held, text, level, recipe, direction, seed } = options
-  if (!out.endsWith('.safetensors')) {
-    throw new UsageError(`--out ${out}: the name of a model must end in .safetensors`, {
-      fix: [`--out ${quoted(`${out}.safetensors`)}`],
-    })
-  }
-  refuseSameFile(
-    out,
-    [file, held].filter(name => name !== undefined),
-  )
+  checkTarget(out, [file, held])
   const begin = performance.now()
   const progress = showProgress(options, { streams, measure: await loadMeasure() })
-  const stop = new GracefulStop(streams.signal, () => {
-    const again = endingSignal(streams.signal) === 'SIGINT' ? ' (Ctrl-C again: at once)' : ''
-    progress.status(`stopping after this step${again}`)
-  })
+  const stop = stopOf(streams, progress)
   const read = (from: string): AsyncIterable<string> =>
     textsOf(from, text, { signal: stop.reading, progress, next: 'preparing' })
   const replaces = existsSync(out) && run === undefined
@@ -219,33 +218,15 @@ function reportText(report: LanguageReport, { color, columns }: Streams, { wrap 
     '',
     validation === undefined
       ? wrap('No text validated: how good it is on other texts is not known (--test-size 0.1).', columns)
-      : measureText(validation, columns, wrap),
+      : wrap(measureTextWithUnknown(validation), columns),
     ...(verdict === undefined ? [] : ['', bold(wrap(verdict, columns))]),
     '',
-    wrap(
-      `${count(tokens.train)} tokens trained in ${duration(report.seconds)}, ${short(report.tokensPerSecond)} tokens/s, ` +
-        `${report.threads} ${report.threads === 1 ? 'thread' : 'threads'}, ${report.simd}${report.precision === 'f32' ? '' : `, ${report.precision}`}`,
-      columns,
-    ),
+    wrap(trainedText(`${count(tokens.train)} tokens`, report), columns),
     '',
     'Next:',
     ...report.next.map(line => `  ${line}`),
     '',
   ].join('\n')
-}
-
-/** An evaluation in one sentence. */
-export function measureText(
-  { perplexity, loss, bitsPerCharacter, tokens, unknown }: LanguageEvaluation,
-  columns: number,
-  wrap: Measure['wrap'],
-): string {
-  const bits = bitsPerCharacter === undefined ? '' : `, ${bitsPerCharacter.toFixed(3)} bits a character`
-  const strange = unknown === 0 ? '' : `; ${count(unknown)} of them are not in the vocabulary`
-  return wrap(
-    `perplexity ${perplexity.toFixed(2)}, loss ${loss.toFixed(4)}${bits} on ${count(tokens)} tokens${strange}`,
-    columns,
-  )
 }
 
 function nextCommands(
@@ -254,12 +235,11 @@ function nextCommands(
   program = 'cellstate',
 ): string[] {
   const path = quoted(model)
-  // Candidates for blanks would have to be given.
-  const isOfBytes = tokenizer.kind === 'byte' || tokenizer.kind === 'bpe'
   const length = tokenizer.kind === 'character' || tokenizer.kind === 'byte' ? 400 : 60
   return [
     `${program} generate ${path} --length ${length} --temperature 0.8 --seed 1`,
-    ...(backward !== undefined && !isOfBytes ? [`${program} fill ${path} "It is ____."`] : []),
+    // Of bytes, candidates for blanks would have to be given.
+    ...(backward !== undefined && !isOfBytes(tokenizer) ? [`${program} fill ${path} "It is ____."`] : []),
     `${program} inspect ${path}`,
   ]
 }

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs'
 import { native, nativeCall } from '../native/load.js'
 import { type Progress, type ProgressOptions, showProgress } from '../progress/show.js'
-import { quoted } from '../shell.js'
 import {
   DEFAULT_BATCH_SIZE,
   DEFAULT_TEST_SIZE,
@@ -13,17 +12,24 @@ import {
   type TextRecipe,
   type TextTokenizerName,
 } from '../tasks/text-classifier.js'
-import { loadMeasure, printable } from '../terminal.js'
-import { checkpointsIn } from '../training/callbacks/checkpoint.js'
-import type { History } from '../training/history.js'
+import { loadMeasure } from '../terminal.js'
 import type { RunFolder } from '../training/run-folder.js'
 import type { Callback } from '../training/train.js'
-import { count } from '../words.js'
-import { type EndingSignal, endingSignal, GracefulStop, Interruption, nameOf } from './interrupt.js'
-import { type CommonOptions, given, type ReadingOptions, type Streams, UsageError } from './options.js'
+import { endingSignal } from './interrupt.js'
+import { type CommonOptions, given, type ReadingOptions, type Streams } from './options.js'
 import { nextCommands, reportText, trainReport } from './report.js'
-import { type FileRow, namedRows, type RowSource, readingArguments, refuseSameFile } from './rows.js'
+import { type FileRow, namedRows, type RowSource, readingArguments } from './rows.js'
 import { plan, type Typed } from './run.js'
+import {
+  checkTarget,
+  keepInterrupted,
+  keptInRun,
+  notes,
+  nothingKept,
+  replacing,
+  resuming,
+  stopOf,
+} from './training.js'
 
 /** Steps from one checkpoint of a run to the next: at most so many are done again after a crash. */
 const STEPS_A_CHECKPOINT = 500
@@ -125,16 +131,8 @@ export async function trainOnFile(
     precision,
     out,
   } = options
-  if (!out.endsWith('.safetensors')) {
-    throw new UsageError(`--out ${out}: the name of a model must end in .safetensors`, {
-      fix: [`--out ${quoted(`${out}.safetensors`)}`],
-    })
-  }
   const file = typeof source === 'string' ? source : undefined
-  refuseSameFile(
-    out,
-    [file, options.validation].filter(name => name !== undefined),
-  )
+  checkTarget(out, [file, options.validation])
   const begin = performance.now()
   let rowCount = 0
   let example: unknown
@@ -144,10 +142,7 @@ export async function trainOnFile(
     measure: await loadMeasure(),
     validationRows: training => validationCount ?? Math.max(0, rowCount - training),
   })
-  const stop = new GracefulStop(streams.signal, () => {
-    const again = endingSignal(streams.signal) === 'SIGINT' ? ' (Ctrl-C again: at once)' : ''
-    progress.status(`stopping after this step${again}`)
-  })
+  const stop = stopOf(streams, progress)
   const read = (from: RowSource, onRow: (row: FileRow, count: number) => void): AsyncIterable<FileRow> =>
     namedRows(
       from,
@@ -203,93 +198,4 @@ export async function trainOnFile(
   } finally {
     progress.end()
   }
-}
-
-/** Says that a model will be replaced. */
-export function replacing(out: string): string {
-  return printable(`${out} is there: it will be replaced\n`)
-}
-
-/** What a training made. */
-export interface Trained {
-  readonly training: { readonly history: History } | undefined
-  save(path: string): Promise<void>
-  dispose(): void
-}
-
-/**
- * Saves what was trained before a signal came, beside the target; the error that says so.
- *
- * @param next command lines to copy, for a model.
- */
-export async function keepInterrupted(
-  trained: Trained,
-  out: string,
-  { place }: GracefulStop,
-  signal: AbortSignal,
-  next: (model: string) => string[],
-): Promise<Interruption> {
-  const ending = endingSignal(signal)
-  const { steps } = trained.training!.history
-  try {
-    if (place === undefined) return nothingKept(ending)
-    const model = `${out.replace(/\.safetensors$/, '')}.interrupted.safetensors`
-    await trained.save(model)
-    const lines = [
-      `stopped by ${nameOf(ending)} in epoch ${place.epoch} after step ${place.step} of ${place.steps}`,
-      '',
-      `  kept    ${model}: the weights after ${count(steps)} steps`,
-      `          ${out} was not written`,
-      ...next(model).map((line, i) => `${i === 0 ? '  next    ' : '          '}${line}`),
-    ]
-    return new Interruption(ending, lines.join('\n'), { epoch: place.epoch, step: place.step, steps, model })
-  } finally {
-    trained.dispose()
-  }
-}
-
-/** The error for a run that was ended: its folder has all that it takes to go on. */
-export async function keptInRun(
-  trained: Trained,
-  run: RunFolder,
-  { place }: GracefulStop,
-  streams: Streams,
-): Promise<Interruption> {
-  const { steps } = trained.training!.history
-  trained.dispose()
-  const ending = endingSignal(streams.signal)
-  const [newest] = await checkpointsIn(run.checkpoints)
-  if (place === undefined || newest === undefined) return nothingKept(ending, resuming(run, streams))
-  const lines = [
-    `stopped by ${nameOf(ending)} in epoch ${place.epoch} after step ${place.step} of ${place.steps}`,
-    '',
-    `  kept    ${newest.file}: all that the run needs to go on`,
-    `  next    ${resuming(run, streams)}`,
-  ]
-  const { epoch, step } = place
-  return new Interruption(ending, lines.join('\n'), { epoch, step, steps, model: newest.file })
-}
-
-/** The command that goes on with a run. */
-export function resuming({ path }: RunFolder, { program = 'cellstate' }: Streams): string {
-  return `${program} train --resume ${quoted(path)}`
-}
-
-/** Tells where a run is kept, and where it goes on. */
-export function notes({ path }: RunFolder, progress: Progress): Callback {
-  return {
-    onTrainBegin({ resumed }) {
-      const goesOn = resumed === undefined ? '' : `, goes on after step ${count(resumed.steps)}`
-      progress.note(printable(`run in ${path}${goesOn}\n`))
-    },
-  }
-}
-
-/** The error for a training that was ended before its first step. */
-export function nothingKept(ending: EndingSignal, again?: string): Interruption {
-  const what = `stopped by ${nameOf(ending)} before the first step was done: nothing was trained`
-  return new Interruption(
-    ending,
-    again === undefined ? `${what}, nothing was written` : `${what}\n\n  next    ${again}`,
-  )
 }
