@@ -745,7 +745,7 @@ class Measured implements Validator {
   }
 
   async describe(): Promise<string> {
-    return `${this.#run.ids.length} tokens, SHA-256 ${hashOf(this.#run.ids)}`
+    return `${this.#run.ids.length} tokens, SHA-256 ${await hashOf(this.#run.ids)}`
   }
 
   async measure(signal: AbortSignal): Promise<LanguageEvaluation & { examples: number }> {

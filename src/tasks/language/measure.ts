@@ -1,5 +1,4 @@
 /** Measures how well a network foretells a run of ids, with the states carried from its beginning to its end. */
-import { createHash } from 'node:crypto'
 import type { Model } from '../../model/model.js'
 import { rowOf } from './corpus.js'
 import { log } from './exact.js'
@@ -55,7 +54,8 @@ export async function measureRun(
 }
 
 /** A hash of ids: 64 hexadecimal digits. */
-export function hashOf(ids: Int32Array): string {
+export async function hashOf(ids: Int32Array): Promise<string> {
+  const { createHash } = await import('node:crypto')
   return createHash('sha256')
     .update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength))
     .digest('hex')
