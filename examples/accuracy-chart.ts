@@ -1,5 +1,5 @@
 /** Draws the chart of examples/fill-the-blank.ts: how often the right word is found, by how far before it the clue stands. */
-import { CELLS } from './cells.ts'
+import { CELL_RULES, CELLS } from './cells.ts'
 import type { BlankResults, BlankRun } from './fill-the-blank.ts'
 import { legend, PANEL, text, twoPanels } from './two-panels.ts'
 
@@ -8,16 +8,9 @@ const LIGHT = [
   '.bar { fill: none; stroke: #6e7781; stroke-width: 1; stroke-dasharray: 2 3; }',
   '.curve { fill: none; stroke-width: 2.5; stroke-linejoin: round; }',
   '.one { fill: none; stroke-width: 1; stroke-linejoin: round; opacity: 0.45; }',
-  '.cell-0 { stroke: #bc4c00; }',
-  '.cell-1 { stroke: #6639ba; stroke-dasharray: 11 4; }',
-  '.cell-2 { stroke: #0969da; }',
+  ...CELL_RULES.light.slice(0, 3),
 ]
-const DARK = [
-  '.bar { stroke: #8b949e; }',
-  '.cell-0 { stroke: #f0883e; }',
-  '.cell-1 { stroke: #bc8cff; }',
-  '.cell-2 { stroke: #58a6ff; }',
-]
+const DARK = ['.bar { stroke: #8b949e; }', ...CELL_RULES.dark.slice(0, 3)]
 
 const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!
 

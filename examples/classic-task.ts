@@ -31,7 +31,7 @@ import {
 import { CELLS, type Cell } from './cells.ts'
 import { learningCurves } from './learning-curves.ts'
 import { type Random, randomNumbers } from './random.ts'
-import { check, chosen, type Heading, joined, madeHere, write } from './results.ts'
+import { check, chosen, type Heading, joined, madeHere, writeJson } from './results.ts'
 
 /** How the cells are trained over a distance: all of them in the same way, but for one rate. */
 export interface Settings {
@@ -209,7 +209,8 @@ export async function classicTask(task: Task): Promise<void> {
         const run = await runOf(task, settingsOf(distance), cell, distance, seed)
         own.push(run)
         runs.push(run)
-        if (options.json) write(options.json, heading, joined(runs, options.json, isOf, order))
+        if (options.json)
+          writeJson(options.json, { ...heading, runs: joined(runs, options.json, isOf, order) })
       }
       const results = own.map(({ result }) => String(result).padStart(9)).join('')
       const seconds = own.reduce((sum, run) => sum + run.seconds, 0) / own.length

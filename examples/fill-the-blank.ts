@@ -15,7 +15,7 @@ import { type LanguageCell, LanguageModel, type LanguageModelOptions } from 'cel
 import { accuracyChart } from './accuracy-chart.ts'
 import { CELLS, type Cell } from './cells.ts'
 import { randomNumbers } from './random.ts'
-import { check, chosen, type Heading, joined, madeHere, write } from './results.ts'
+import { check, chosen, type Heading, joined, madeHere, writeJson } from './results.ts'
 import { CALLINGS, type Story, stories, story } from './stories.ts'
 
 /** What a cell comes to with a seed, that of its stories and of its first weights. */
@@ -172,7 +172,7 @@ for (const cell of chosen('cell', COMPARED, options.cell)) {
   for (const seed of chosen('seed', options.quick ? [1] : SEEDS, options.seed)) {
     const run = await runOf(cell, seed)
     runs.push(run)
-    if (options.json) write(options.json, heading, joined(runs, options.json, isOf, order))
+    if (options.json) writeJson(options.json, { ...heading, runs: joined(runs, options.json, isOf, order) })
     console.log(
       `${cell.padEnd(11)}${columns(run.alone)}  ${columns(run.distracted)}  ${run.perplexity.toFixed(2)}`,
     )

@@ -1,5 +1,5 @@
 /** Draws how cells learn a task: the measure on validation sequences by step of training, a curve a seed, a panel a distance. */
-import { CELLS } from './cells.ts'
+import { CELL_RULES, CELLS } from './cells.ts'
 import type { Results, Run } from './classic-task.ts'
 import { legend, PANEL, text, twoPanels } from './two-panels.ts'
 
@@ -9,18 +9,9 @@ const HEIGHT = 260
 const LIGHT = [
   '.bar { fill: none; stroke: #6e7781; stroke-width: 1; stroke-dasharray: 2 3; }',
   '.curve { fill: none; stroke-width: 1.75; stroke-linejoin: round; }',
-  '.cell-0 { stroke: #bc4c00; }',
-  '.cell-1 { stroke: #6639ba; stroke-dasharray: 11 4; }',
-  '.cell-2 { stroke: #0969da; }',
-  '.cell-3 { stroke: #1a7f37; stroke-dasharray: 11 4 3 4; }',
+  ...CELL_RULES.light,
 ]
-const DARK = [
-  '.bar { stroke: #8b949e; }',
-  '.cell-0 { stroke: #f0883e; }',
-  '.cell-1 { stroke: #bc8cff; }',
-  '.cell-2 { stroke: #58a6ff; }',
-  '.cell-3 { stroke: #3fb950; }',
-]
+const DARK = ['.bar { stroke: #8b949e; }', ...CELL_RULES.dark]
 
 const mean = (numbers: readonly number[]): number =>
   numbers.reduce((sum, number) => sum + number, 0) / numbers.length

@@ -27,6 +27,7 @@ import {
   train,
 } from 'cellstate'
 import { type CellCurves, gradientChart } from './gradient-chart.ts'
+import { writeJson } from './results.ts'
 
 const { values: options } = parseArgs({
   options: { short: { type: 'boolean' }, json: { type: 'string' }, svg: { type: 'string' } },
@@ -195,6 +196,6 @@ if (options.json) {
     cells,
     explosions,
   }
-  writeFileSync(options.json, `${JSON.stringify(results, null, 1).replace(/\n\s+(?=[\d\].])/g, ' ')}\n`)
+  writeJson(options.json, results)
 }
 if (options.svg) writeFileSync(options.svg, gradientChart(cells))

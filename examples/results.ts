@@ -36,8 +36,9 @@ export function joined<Run>(
   return [...kept, ...runs].sort(order)
 }
 
-export function write<Run>(file: string, heading: Heading, runs: readonly Run[]): void {
-  const text = JSON.stringify({ ...heading, runs }, null, 1)
+/** Writes JSON with lists of numbers on one line. */
+export function writeJson(file: string, value: object): void {
+  const text = JSON.stringify(value, null, 1)
   writeFileSync(file, `${text.replace(/\n\s+(?=[\d\].])/g, ' ')}\n`)
 }
 

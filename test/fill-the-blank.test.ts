@@ -18,9 +18,10 @@ const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 const committed = JSON.parse(read('docs/results/fill-the-blank.json')) as BlankResults
 
 describe('the stories', () => {
+  const clues = new Map([...CALLINGS].map(([clue, answer]) => [answer, clue]))
+
   it.each([3, 4, 5, 6, 7, 20, 60])('have %d words between the clue and the blank', distance => {
     const random = randomNumbers(1)
-    const clues = new Map([...CALLINGS].map(([clue, answer]) => [answer, clue]))
     for (let i = 0; i < 300; i++) {
       const isDistracting = i % 2 === 0
       const { text, answer, other } = story(distance, isDistracting, random)
@@ -40,7 +41,6 @@ describe('the stories', () => {
     const callings = all.map(text => text.split(/[ .]/).filter(word => CALLINGS.has(word)).length)
     expect(callings.filter(count => count === 2).length / all.length).toBeCloseTo(1 / 3, 1)
     expect(callings.every(count => count === 1 || count === 2)).toBe(true)
-    const clues = new Map([...CALLINGS].map(([clue, answer]) => [answer, clue]))
     const distances = all.map(text => {
       const words = text.match(/[\p{L}\p{N}]+/gu)!
       return words.length - 2 - words.lastIndexOf(clues.get(words.at(-1)!)!)
