@@ -84,7 +84,9 @@ async function run(): Promise<void> {
     for (const { process } of sides) process.end()
     for (const precision of ['f32', 'bf16']) rmSync(`${scratch}-${precision}.safetensors`, { force: true })
   }
-  const counts = await countsOf()
+  const text = readFileSync(TEXT, 'utf8')
+  const end = Math.floor(text.length * TRAINED)
+  const counts = await countsOf(text.slice(0, end), text.slice(end - 1))
   const results = {
     command: `npm run bench:shakespeare -- --out docs/results/shakespeare.json --model FILE`,
     machine: `${machine.cpu}, ${machine.cores} cores`,
@@ -92,7 +94,7 @@ async function run(): Promise<void> {
     threads,
     simd: machine.simd,
     settings,
-    characters: { train: Math.floor(textOf().length * TRAINED), test: sides[0]!.measured!.characters },
+    characters: { train: end, test: sides[0]!.measured!.characters },
     counts,
     engines: sides.map(({ name, version, epochs, measured }) => ({
       name,
@@ -109,18 +111,15 @@ async function run(): Promise<void> {
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(4))
-const textOf = (): string => readFileSync(TEXT, 'utf8')
 
-/** Nats a character of Kneser–Ney n-grams by their order. */
-async function countsOf(): Promise<{ order: number; loss: number }[]> {
-  const text = textOf()
-  const end = Math.floor(text.length * TRAINED)
-  const tokenizer = await new CharacterTokenizer().fit([text.slice(0, end)])
-  const [train, test] = [tokenizer.encode(text.slice(0, end)), tokenizer.encode(text.slice(end - 1))]
+/** Nats a character of Kneser–Ney n-grams by their order; the first character of `test` is given. */
+async function countsOf(trained: string, test: string): Promise<{ order: number; loss: number }[]> {
+  const tokenizer = await new CharacterTokenizer().fit([trained])
+  const [known, ids] = [tokenizer.encode(trained), tokenizer.encode(test)]
   const found: { order: number; loss: number }[] = []
   for (const order of ORDERS) {
-    const model = await NGramModel.fit(train, { order, vocabularySize: tokenizer.size })
-    found.push({ order, loss: rounded(Math.log(model.perplexity(test))) })
+    const model = await NGramModel.fit(known, { order, vocabularySize: tokenizer.size })
+    found.push({ order, loss: rounded(Math.log(model.perplexity(ids))) })
   }
   return found
 }
